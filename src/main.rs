@@ -1,0 +1,5 @@
+//! The `tailor` command.
+
+fn main() -> std::process::ExitCode {
+    tailor::cli::run()
+}

@@ -1,0 +1,9 @@
+//! The embedded cluster: API server, scheduler, workload controllers and kubelets, in one process, under simulated time.
+//!
+//! The controller that runs here is the real one, over the real `kube::Client`. A run is a pure function of
+//! (scenario, seed). Start at [`cluster`].
+
+pub mod api_server;
+pub mod kubelet;
+pub mod scheduler;
+pub mod workloads;
