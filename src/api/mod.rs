@@ -1,1 +1,21 @@
-//! (in preparation)
+//! The custom resource `VerticalResizePolicy` (`autoscaling.tailor.dev/v1alpha1`, short name `vrp`).
+//!
+//! [`policy`] is what users write, [`status`] what Tailor answers. A default stands beside the field it is for, a CEL
+//! rule beside the struct it checks. `crds/` is generated from here by `tailor crd`. On purpose there is no URL, query,
+//! token or reference to another namespace in a policy: those are the operator's flags.
+
+pub mod containers;
+pub mod period;
+pub mod policy;
+pub mod startup;
+pub mod status;
+pub mod update;
+
+pub use containers::{ContainerMode, ContainerPolicy, ControlledValues, ControlledValuesPerResource};
+pub use period::Period;
+pub use policy::{Objective, Strategy, TargetRef, VerticalResizePolicy, VerticalResizePolicySpec};
+pub use startup::{StartupCpu, StartupPolicy};
+pub use status::{
+    Clamp, ClampReason, ContainerStatusEntry, LastAction, PodCounts, VerticalResizePolicyStatus, WorkloadStatus,
+};
+pub use update::{AfterDeferral, OnInfeasible, UpdatePolicy};

@@ -1,6 +1,14 @@
 //! The command line: a file per subcommand.
 
+pub mod crd;
+
 /// Parses the arguments and runs one subcommand.
 pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    match crd::run(&mut std::io::stdout().lock()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e:?}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }

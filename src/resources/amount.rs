@@ -116,12 +116,12 @@ macro_rules! quantity_type {
                 #[derive(Deserialize)]
                 #[serde(untagged)]
                 enum Text {
-                    Text(String),
+                    Quoted(String),
                     Whole(u64),
                     Float(f64),
                 }
                 let text = match Text::deserialize(deserializer)? {
-                    Text::Text(text) => text,
+                    Text::Quoted(text) => text,
                     Text::Whole(number) => number.to_string(),
                     Text::Float(number) => number.to_string(),
                 };
@@ -141,7 +141,6 @@ macro_rules! quantity_type {
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 json_schema!({
                     "x-kubernetes-int-or-string": true,
-                    "anyOf": [{ "type": "integer" }, { "type": "string" }],
                     "pattern": quantity::PATTERN,
                     "maxLength": 32,
                 })

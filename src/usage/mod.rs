@@ -1,1 +1,57 @@
-//! (in preparation)
+//! Where usage comes from.
+//!
+//! A [`UsageSource`] answers with [`Sample`]s and decides nothing. Absent is not zero: a source leaves out what it has
+//! not measured, and answers [`Error`] when it could not look.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::resources::{Bytes, NanoCpu};
+
+/// What one container used, as measured once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The Pod's namespace.
+    pub namespace: String,
+    /// The Pod's name.
+    pub pod: String,
+    /// The container's name.
+    pub container: String,
+    /// The end of the interval that `cpu` is the average of, and the moment of `memory`.
+    pub at: Timestamp,
+    /// Average CPU over the interval that ends at `at`.
+    pub cpu: Option<NanoCpu>,
+    /// Memory working set at `at`, or its peak over the interval where the source knows it.
+    pub memory: Option<Bytes>,
+    /// Share of CFS periods in which the container was throttled, 0 to 1, where the source knows it.
+    pub throttled: Option<f64>,
+}
+
+/// Why a source could not answer.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The server could not be reached, or answered with an error.
+    #[error("cannot read usage from {source_name}; check that it is up and that its address is right")]
+    Unreachable {
+        /// Which server.
+        source_name: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server answered something else than usage.
+    #[error("usage from {source_name} cannot be understood: {problem}")]
+    Malformed {
+        /// Which server.
+        source_name: String,
+        /// What is wrong with the answer.
+        problem: String,
+    },
+}
+
+/// Something that knows what containers use.
+#[async_trait]
+pub trait UsageSource: Send + Sync {
+    /// The newest sample of every container that the source knows, in any order.
+    async fn samples(&self) -> Result<Vec<Sample>, Error>;
+}
