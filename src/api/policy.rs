@@ -9,6 +9,7 @@ use super::{ContainerPolicy, StartupPolicy, UpdatePolicy, VerticalResizePolicySt
 
 /// Fits the requests and limits of a workload's containers to what they use.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[expect(clippy::duplicated_attributes, reason = "each printer column repeats `type_`")]
 #[kube(
     group = "autoscaling.tailor.dev",
     version = "v1alpha1",
