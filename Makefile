@@ -1,0 +1,43 @@
+# `make test` is everything a change must pass. It needs Rust (rustup or a distribution's) and nothing else: the two
+# cargo tools it uses are built once into cargo's own bin folder.
+
+CARGO ?= cargo
+NEXTEST_VERSION := 0.9.151
+DENY_VERSION := 0.20.2
+
+.DEFAULT_GOAL := help
+.PHONY: help test fmt clippy unit doc deny generated generate audit tools
+
+help: ## Lists the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/'
+
+test: fmt clippy generated unit doc deny ## Everything a change must pass
+
+fmt: ## The code is formatted
+	$(CARGO) fmt --check
+
+clippy: ## No warning of the compiler or clippy
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit: tools ## All tests, and those in the documentation
+	$(CARGO) nextest run --locked
+	$(CARGO) test --locked --doc
+
+doc: ## The documentation builds without a warning
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+deny: tools ## Licences, sources and banned crates
+	$(CARGO) deny --all-features check --hide-inclusion-graph bans licenses sources
+
+audit: tools ## Known vulnerabilities (fetches the advisory database)
+	$(CARGO) deny --all-features check advisories
+
+generated: ## Generated files are up to date
+	$(CARGO) run --locked --quiet -- crd | diff -u crds/verticalresizepolicies.yaml -
+
+generate: ## Writes the generated files
+	$(CARGO) run --locked --quiet -- crd > crds/verticalresizepolicies.yaml
+
+tools:
+	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked --debug cargo-nextest@$(NEXTEST_VERSION)
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked --debug cargo-deny@$(DENY_VERSION)
