@@ -1,1 +1,156 @@
-//! (in preparation)
+//! Chooses the next step for one Pod, with its reason.
+//!
+//! `recommend` says what a container should get; this room says what to do about it *now*. It reads no clock, calls
+//! nothing and cannot fail. Start at [`plan()`].
+
+pub mod budget;
+pub mod history;
+pub mod startup;
+pub mod why;
+
+use jiff::Timestamp;
+
+pub use self::{budget::Budget, history::PodHistory, why::Why};
+use crate::{
+    api::VerticalResizePolicySpec,
+    resources::{Bytes, ContainerKind, ContainerResources, NodeView, PodView, Resources},
+};
+
+/// What one container of the Pod should have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// The container's name.
+    pub container: String,
+    /// Requests and limits wanted, start-up boost included.
+    pub size: ContainerResources,
+    /// Requests below this are likely to hurt.
+    pub lower: Resources,
+    /// Requests above this are likely to be waste; where absent, nothing is lowered.
+    pub upper: Resources,
+    /// Recent memory peak: a memory limit is never lowered below it.
+    pub peak: Option<Bytes>,
+    /// There is a shortage now: an OOM kill, or use or throttling above the size in force.
+    pub urgent: bool,
+}
+
+/// The Pod's Node and its room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRoom {
+    /// The Node.
+    pub node: NodeView,
+    /// Allocatable less the footprint of the *other* Pods on it.
+    pub free: Resources,
+}
+
+/// The Pod's workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkloadView {
+    /// How many Pods it should have.
+    pub desired_replicas: i32,
+    /// How many of its Pods are live.
+    pub live: u32,
+    /// How many are not Ready, terminating, or evicted and not yet back.
+    pub unavailable: u32,
+    /// Whether a controller brings evicted Pods back.
+    pub recreates: bool,
+    /// Why no Pod of it may be evicted now, if so.
+    pub evictions_blocked: Option<Why>,
+}
+
+/// The cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterView {
+    /// Whether the API server serves `pods/resize`.
+    pub resize_served: bool,
+    /// The largest allocatable of each resource among the schedulable Nodes that could hold the Pod.
+    pub largest_node: Resources,
+    /// How many evictions the [`Budget`] allows now.
+    pub eviction_tokens: u32,
+}
+
+/// All that a decision about one Pod is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The Pod.
+    pub pod: &'a PodView,
+    /// Its Node; `None` if it is not known.
+    pub room: Option<&'a NodeRoom>,
+    /// What its containers should have; a container without a wish stays as it is.
+    pub wishes: &'a [Wish],
+    /// The policy.
+    pub spec: &'a VerticalResizePolicySpec,
+    /// What has been seen of it before.
+    pub history: &'a PodHistory,
+    /// Its workload.
+    pub workload: &'a WorkloadView,
+    /// The cluster.
+    pub cluster: &'a ClusterView,
+}
+
+/// What to do with one Pod, and why: no step exists without its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What to do.
+    pub step: Step,
+    /// Why.
+    pub why: Why,
+}
+
+/// What to do with one Pod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Nothing.
+    Keep,
+    /// Resize these containers: only those that change, and of them only the resources that change.
+    Resize(Vec<ContainerChange>),
+    /// Nothing now; look again when something changes, or at `until`.
+    Wait {
+        /// When to look again at the latest, if time alone changes the answer.
+        until: Option<Timestamp>,
+    },
+    /// Evict the Pod, so that it comes back at its new size.
+    Evict,
+}
+
+/// One container's change. A resource that does not change is absent from `from` and `to`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ContainerChange {
+    /// The container's name.
+    pub container: String,
+    /// App or sidecar: which list of the spec it stands in.
+    #[serde(skip)]
+    pub kind: ContainerKind,
+    /// What the spec says now, of the resources that change.
+    pub from: ContainerResources,
+    /// What it should say.
+    pub to: ContainerResources,
+}
+
+/// A Pod by the state of its resize, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumIter)]
+pub enum PodState {
+    /// Runs at the size it should have.
+    Fitted,
+    /// A resize is on its way.
+    InProgress,
+    /// A resize waits for room on the Node.
+    Deferred,
+    /// The Node can never grant the size.
+    Infeasible,
+    /// The kubelet reports an error.
+    Error,
+    /// Is being evicted.
+    Evicted,
+    /// None of these: left alone, or not yet acted on.
+    Other,
+}
+
+/// The next step for one Pod, now.
+pub fn plan(_situation: &Situation<'_>, _now: Timestamp) -> Plan {
+    Plan { step: Step::Keep, why: Why::Fits }
+}
+
+/// The state to count the Pod under, after `plan` was made for it.
+pub fn state(_pod: &PodView, _plan: &Plan) -> PodState {
+    PodState::Fitted
+}
