@@ -1,17 +1,26 @@
 //! What has been learnt of one container of one workload: how its CPU use is spread, how high its memory went.
 //!
-//! All replicas feed one [`ContainerModel`]. It is a function of the samples alone: no clock, so a hole in the samples
-//! changes nothing, and time passes only as newer samples say so.
+//! All replicas feed one [`ContainerModel`]. It is a function of the samples alone: it knows no clock, and its time
+//! passes only as far as samples cover it ([`covered`]), so lost samples and holes forget nothing and lower nothing.
+
+pub mod covered;
+pub mod cpu;
+pub mod histogram;
+pub mod memory;
+pub mod peaks;
+pub mod replicas;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::{cpu::CpuModel, memory::MemoryModel};
 use crate::{resources::Bytes, usage::Sample};
 
-/// What has been learnt of one container.
+/// What has been learnt of one container: below 1 KiB, whatever it saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContainerModel {
-    newest: Option<Timestamp>,
+    cpu: CpuModel,
+    memory: MemoryModel,
 }
 
 impl ContainerModel {
@@ -20,26 +29,45 @@ impl ContainerModel {
         Self::default()
     }
 
-    /// Learns from one sample. A sample that is not newer than the last of its Pod teaches nothing twice.
+    /// Learns from one sample. One that is not newer than the last of its Pod, or far older than the newest of all,
+    /// teaches nothing; neither does what it leaves out.
     pub fn observe(&mut self, sample: &Sample) {
-        self.newest = self.newest.max(Some(sample.at));
+        self.cpu.observe(sample);
+        self.memory.observe(sample);
     }
 
     /// Learns that a container was OOM-killed at `at` while `memory` (its limit, or its use) was in force.
-    pub fn observe_oom(&mut self, _at: Timestamp, _memory: Bytes) {}
+    pub fn observe_oom(&mut self, at: Timestamp, memory: Bytes) {
+        self.memory.observe_oom(at, memory);
+    }
 
     /// When the newest sample of any resource was taken.
     pub fn newest_sample(&self) -> Option<Timestamp> {
-        self.newest
+        self.cpu.newest().max(self.memory.newest())
     }
 
     /// Whether nothing has been learnt.
     pub fn is_empty(&self) -> bool {
-        self.newest.is_none()
+        self.newest_sample().is_none() && self.memory.oom_floor().is_none()
     }
 
-    /// The highest memory use of the last hours, OOM kills included: no limit may be lowered below it.
+    /// The highest memory use of the last hour: no memory limit may be lowered below it.
     pub fn memory_peak(&self) -> Option<Bytes> {
-        None
+        self.memory.recent_peak(memory::RECENT_SLOTS)
+    }
+
+    /// What is known of CPU.
+    pub fn cpu(&self) -> &CpuModel {
+        &self.cpu
+    }
+
+    /// What is known of memory.
+    pub fn memory(&self) -> &MemoryModel {
+        &self.memory
+    }
+
+    /// Bytes that the model takes, heap included.
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.cpu.heap_bytes() + self.memory.heap_bytes()
     }
 }

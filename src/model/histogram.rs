@@ -1,0 +1,131 @@
+//! A histogram of CPU use that forgets: the weight of what was seen halves every [`HALF_LIFE_SECONDS`].
+//!
+//! Buckets grow by [`GROWTH`], so that the relative error is the same for a sidecar and for a database. Only the span of
+//! buckets between the lowest and the highest that were hit is stored, at most [`MAX_BUCKETS`]: what falls below the
+//! span counts in its lowest bucket, which is far below any quantile that is asked for.
+
+use serde::{Deserialize, Serialize};
+
+/// How long it takes until what was seen counts half: with a day, yesterday's peak hour still counts.
+pub const HALF_LIFE_SECONDS: f64 = 24.0 * 3600.0;
+
+/// Width of the first bucket, in cores.
+const FIRST_CORES: f64 = 0.001;
+
+/// How many times as wide each bucket is as the one before.
+const GROWTH: f64 = 1.05;
+
+/// Past the last bucket there are 2,800 cores; all that is larger counts in it.
+const LAST_BUCKET: usize = 240;
+
+/// With 112 buckets the highest is about 230 times the lowest: 448 bytes.
+const MAX_BUCKETS: usize = 112;
+
+/// A top bucket that holds a smaller share than this has been forgotten: half a minute of a day.
+const FORGOTTEN: f32 = 0.0002;
+
+/// How CPU use is spread, newer use counting more. Time is in seconds on a clock of the caller's that never runs back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// The time at which a weight of 1 is stored as 1.
+    reference_seconds: f64,
+    /// The bucket that `weights[0]` stands for.
+    offset: u16,
+    weights: Vec<f32>,
+}
+
+impl Histogram {
+    /// Adds `cores` seen at `seconds`. What is not a positive finite number is ignored.
+    pub fn add(&mut self, cores: f64, weight: f64, seconds: f64) {
+        let usable = |number: f64| number.is_finite() && number > 0.0;
+        if !usable(cores) || !usable(weight) || !seconds.is_finite() {
+            return;
+        }
+        if self.weights.is_empty() {
+            self.reference_seconds = seconds;
+        }
+        if seconds - self.reference_seconds > HALF_LIFE_SECONDS {
+            self.move_reference(seconds);
+        }
+        let bucket = self.make_room_for(bucket_of(cores));
+        let newness = ((seconds - self.reference_seconds) / HALF_LIFE_SECONDS).exp2();
+        self.weights[bucket] += to_weight(weight * newness);
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// The use, in cores, that a share `quantile` of the weighted time stays at or below; `None` when empty.
+    pub fn quantile(&self, quantile: f64) -> Option<f64> {
+        let total: f64 = self.weights.iter().copied().map(f64::from).sum();
+        let wanted = total * if quantile.is_nan() { 1.0 } else { quantile.clamp(0.0, 1.0) };
+        let mut below = 0.0;
+        let mut answer = None;
+        for (bucket, &weight) in (usize::from(self.offset)..).zip(&self.weights) {
+            let weight = f64::from(weight);
+            if weight <= 0.0 {
+                continue;
+            }
+            let share = ((wanted - below) / weight).clamp(0.0, 1.0);
+            answer = Some(start_of(bucket) + share * (start_of(bucket + 1) - start_of(bucket)));
+            below += weight;
+            if below >= wanted {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// Makes `seconds` the time at which weights are stored as they are, and drops what has been forgotten.
+    fn move_reference(&mut self, seconds: f64) {
+        let fading = ((self.reference_seconds - seconds) / HALF_LIFE_SECONDS).exp2();
+        self.weights.iter_mut().for_each(|weight| *weight *= to_weight(fading));
+        self.reference_seconds = seconds;
+        let forgotten = self.weights.iter().sum::<f32>() * FORGOTTEN;
+        while self.weights.len() > 1 && self.weights.last().is_some_and(|weight| *weight <= forgotten) {
+            self.weights.pop();
+        }
+    }
+
+    /// Widens the span to hold `bucket`, and says where in `weights` it is.
+    fn make_room_for(&mut self, bucket: usize) -> usize {
+        let offset = if self.weights.is_empty() { bucket } else { usize::from(self.offset) };
+        let end = (offset + self.weights.len()).max(bucket + 1);
+        let start = offset.min(bucket).max(end.saturating_sub(MAX_BUCKETS));
+        if start < offset {
+            self.weights.splice(0..0, std::iter::repeat_n(0.0, offset - start));
+        } else {
+            let merged = self.weights.len().min(start - offset);
+            let below: f32 = self.weights.drain(..merged).sum();
+            self.weights.resize(end - start, 0.0);
+            self.weights[0] += below;
+        }
+        self.weights.resize(end - start, 0.0);
+        self.offset = u16::try_from(start).expect("buckets are few");
+        bucket.max(start) - start
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.weights.capacity() * size_of::<f32>()
+    }
+}
+
+/// Where bucket `n` starts, in cores: the sum of the widths before it.
+fn start_of(bucket: usize) -> f64 {
+    let power = i32::try_from(bucket).unwrap_or(i32::MAX);
+    FIRST_CORES * (GROWTH.powi(power) - 1.0) / (GROWTH - 1.0)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "float to int casts saturate")]
+fn bucket_of(cores: f64) -> usize {
+    let bucket = (cores * (GROWTH - 1.0) / FIRST_CORES).ln_1p() / GROWTH.ln();
+    (bucket as usize).min(LAST_BUCKET)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "half the digits are plenty for a weight")]
+fn to_weight(weight: f64) -> f32 {
+    weight.min(f64::from(f32::MAX / 1e6)) as f32
+}
