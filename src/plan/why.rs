@@ -42,8 +42,8 @@ pub enum Why {
     QosWouldChange,
     /// Kept: nothing is known of its use.
     NoSamples,
-    /// Kept: it looks too large, but the samples are too old to lower anything.
-    StaleSamples,
+    /// Kept: it looks too large, but fresh samples are too few to lower anything.
+    TooFewFreshSamples,
     /// Waits: the Node is not known.
     NodeUnknown,
     /// Waits: too large, but not for long enough.
@@ -121,7 +121,7 @@ impl Why {
             Self::ResizeUnsupported => "The cluster or the Pod's Node does not support in-place resize.",
             Self::QosWouldChange => "The resize would change the Pod's QoS class, which Kubernetes refuses.",
             Self::NoSamples => "Nothing is known yet of what the Pod uses.",
-            Self::StaleSamples => "There are no fresh usage samples, and without them nothing is lowered.",
+            Self::TooFewFreshSamples => "There are too few fresh usage samples to lower anything.",
             Self::NodeUnknown => "The Pod's Node is not known, so its room is not either.",
             Self::ScaleDownStabilizing => "The Pod is too large, but not yet for as long as scaleDownStabilization.",
             Self::NoRoomOnNode => "The Node has no room for this growth now, and it is not urgent.",
