@@ -3,17 +3,23 @@
 //! `recommend` says what a container should get; this room says what to do about it *now*. It reads no clock, calls
 //! nothing and cannot fail. Start at [`plan()`].
 
+mod answers;
 pub mod budget;
+mod changes;
+mod eviction;
 pub mod history;
+pub mod resize_state;
+mod room;
 pub mod startup;
 pub mod why;
 
 use jiff::Timestamp;
 
-pub use self::{budget::Budget, history::PodHistory, why::Why};
+pub use self::{budget::Budget, changes::restarts, history::PodHistory, resize_state::ResizeState, why::Why};
+use self::{changes::Moves, resize_state::is_memory_decrease};
 use crate::{
-    api::VerticalResizePolicySpec,
-    resources::{Bytes, ContainerKind, ContainerResources, NodeView, PodView, Resources},
+    api::{Period, Strategy, VerticalResizePolicySpec},
+    resources::{Bytes, ContainerKind, ContainerResources, NodeView, PodPhase, PodView, QosClass, Resources},
 };
 
 /// What one container of the Pod should have.
@@ -146,11 +152,84 @@ pub enum PodState {
 }
 
 /// The next step for one Pod, now.
-pub fn plan(_situation: &Situation<'_>, _now: Timestamp) -> Plan {
-    Plan { step: Step::Keep, why: Why::Fits }
+pub fn plan(situation: &Situation<'_>, now: Timestamp) -> Plan {
+    if let Some(why) = left_alone(situation) {
+        return keep(why);
+    }
+    let moves = Moves::of(situation, now);
+    if situation.spec.strategy == Strategy::Recreate {
+        return answers::recreate(situation, &moves);
+    }
+    if situation.history.is_ahead_of(situation.pod) {
+        return wait(Why::ResizeNotSeen);
+    }
+    match ResizeState::of(situation.pod) {
+        ResizeState::NotSeen => wait(Why::ResizeNotSeen),
+        ResizeState::Settled => answers::settled(situation, &moves, now),
+        ResizeState::InProgress => answers::in_progress(situation, &moves, now),
+        ResizeState::Error(message) if is_memory_decrease(message) => answers::memory_decrease_failed(situation),
+        ResizeState::Error(_) => answers::failing(situation, &moves, now),
+        ResizeState::Deferred(message) => answers::deferred(situation, &moves, message, now),
+        ResizeState::Infeasible => answers::infeasible(situation),
+    }
 }
 
 /// The state to count the Pod under, after `plan` was made for it.
-pub fn state(_pod: &PodView, _plan: &Plan) -> PodState {
-    PodState::Fitted
+pub fn state(pod: &PodView, plan: &Plan) -> PodState {
+    match (ResizeState::of(pod), &plan.step, plan.why) {
+        (_, Step::Evict, _) => PodState::Evicted,
+        (ResizeState::Error(_), ..) => PodState::Error,
+        (ResizeState::Infeasible, ..) | (_, _, Why::NodeTooSmall | Why::ResizeInfeasible | Why::NoNodeLargeEnough) => {
+            PodState::Infeasible
+        }
+        (ResizeState::Deferred(_), ..) => PodState::Deferred,
+        (ResizeState::NotSeen | ResizeState::InProgress, ..) | (_, Step::Resize(_), _) => PodState::InProgress,
+        (ResizeState::Settled, _, Why::Fits) => PodState::Fitted,
+        (ResizeState::Settled, ..) => PodState::Other,
+    }
 }
+
+/// Why the Pod is not touched at all, if so. `Recreate` needs no support for resize.
+fn left_alone(situation: &Situation<'_>) -> Option<Why> {
+    let (pod, spec) = (situation.pod, situation.spec);
+    let in_place = spec.strategy != Strategy::Recreate;
+    let unsupported = || pod.containers.iter().any(|container| container.running && container.actual.is_none());
+    let known = |wish: &Wish| wish.lower != Resources::default() || wish.upper != Resources::default();
+    match pod.phase {
+        _ if pod.terminating => Some(Why::PodTerminating),
+        PodPhase::Succeeded | PodPhase::Failed => Some(Why::PodFinished),
+        _ if spec.strategy == Strategy::Off => Some(Why::StrategyOff),
+        _ if spec.strategy == Strategy::Initial => Some(Why::StrategyInitial),
+        _ if pod.mirror => Some(Why::StaticPod),
+        _ if pod.node.is_none() => Some(Why::PodNotScheduled),
+        PodPhase::Pending | PodPhase::Unknown => Some(Why::PodNotRunning),
+        PodPhase::Running if pod.pod_level => Some(Why::PodLevelResources),
+        PodPhase::Running if pod.qos == QosClass::BestEffort => Some(Why::BestEffort),
+        PodPhase::Running if in_place && pod.windows => Some(Why::WindowsPod),
+        PodPhase::Running if in_place && (!situation.cluster.resize_served || unsupported()) => {
+            Some(Why::ResizeUnsupported)
+        }
+        PodPhase::Running if !situation.wishes.iter().any(known) => Some(Why::NoSamples),
+        PodPhase::Running => None,
+    }
+}
+
+/// `at` and a period more.
+fn later(at: Timestamp, period: Period) -> Timestamp {
+    at.saturating_add(period.signed()).unwrap_or(Timestamp::MAX)
+}
+
+fn keep(why: Why) -> Plan {
+    Plan { step: Step::Keep, why }
+}
+
+fn wait(why: Why) -> Plan {
+    Plan { step: Step::Wait { until: None }, why }
+}
+
+fn evict(why: Why) -> Plan {
+    Plan { step: Step::Evict, why }
+}
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,8 @@ pub enum Why {
     PodFinished,
     /// Kept: no Node yet; admission sizes new Pods.
     PodNotScheduled,
+    /// Kept: not all of it runs; a resize now could clash with its start.
+    PodNotRunning,
     /// Kept: a static Pod's mirror.
     StaticPod,
     /// Kept: a Windows Pod.
@@ -44,6 +46,8 @@ pub enum Why {
     NoSamples,
     /// Kept: it looks too large, but fresh samples are too few to lower anything.
     TooFewFreshSamples,
+    /// Kept: a memory limit would fall to what was used lately, or the kubelet could not lower it.
+    MemoryInUse,
     /// Waits: the Node is not known.
     NodeUnknown,
     /// Waits: too large, but not for long enough.
@@ -62,8 +66,6 @@ pub enum Why {
     ResizeError,
     /// Waits: the same resize failed here not long ago.
     ResizeFailedBefore,
-    /// Waits: a resize that restarts the container is a disruption, and none is allowed now.
-    RestartNotAllowed,
     /// Waits: no Node could hold the size.
     NoNodeLargeEnough,
     /// Waits: fewer live Pods than `minReplicas`.
@@ -86,8 +88,8 @@ pub enum Why {
     StartupBoost,
     /// Resized: takes the start-up boost back.
     StartupBoostEnded,
-    /// Resized: a deferred wish shrinks.
-    DeferredWishShrunk,
+    /// Resized: a wish that is not granted yet shrinks.
+    PendingWishShrunk,
     /// Resized: a wish that cannot come true is taken back.
     WishTakenBack,
     /// Resized: a memory limit that could not be lowered is raised again.
@@ -114,6 +116,7 @@ impl Why {
             Self::PodTerminating => "The Pod is being deleted.",
             Self::PodFinished => "The Pod has ended.",
             Self::PodNotScheduled => "The Pod has no Node yet; new Pods are sized when they are created.",
+            Self::PodNotRunning => "The Pod does not run yet, or its Node cannot be reached.",
             Self::StaticPod => "A static Pod cannot be resized.",
             Self::WindowsPod => "A Windows Pod cannot be resized.",
             Self::PodLevelResources => "The Pod has pod-level resources, which Tailor does not resize.",
@@ -122,6 +125,7 @@ impl Why {
             Self::QosWouldChange => "The resize would change the Pod's QoS class, which Kubernetes refuses.",
             Self::NoSamples => "Nothing is known yet of what the Pod uses.",
             Self::TooFewFreshSamples => "There are too few fresh usage samples to lower anything.",
+            Self::MemoryInUse => "A memory limit is not lowered to what the container used lately.",
             Self::NodeUnknown => "The Pod's Node is not known, so its room is not either.",
             Self::ScaleDownStabilizing => "The Pod is too large, but not yet for as long as scaleDownStabilization.",
             Self::NoRoomOnNode => "The Node has no room for this growth now, and it is not urgent.",
@@ -133,7 +137,6 @@ impl Why {
             }
             Self::ResizeError => "The kubelet reports an error with the resize and tries again.",
             Self::ResizeFailedBefore => "The same resize failed on this Node not long ago.",
-            Self::RestartNotAllowed => "The resize would restart a container, and no disruption is allowed now.",
             Self::NoNodeLargeEnough => "No Node of the cluster could hold the size that the Pod should have.",
             Self::MinReplicas => "The workload has fewer live Pods than minReplicas.",
             Self::MaxUnavailable => "As many of the workload's Pods are unavailable as maxUnavailable allows.",
@@ -145,7 +148,7 @@ impl Why {
             Self::Oversized => "The Pod shrinks with its use.",
             Self::StartupBoost => "The Pod gets extra CPU while it starts.",
             Self::StartupBoostEnded => "The Pod has started, and its extra CPU is taken back.",
-            Self::DeferredWishShrunk => "The deferred resize asks for more than the Pod needs now.",
+            Self::PendingWishShrunk => "The pending resize asks for more than the Pod needs now.",
             Self::WishTakenBack => "A resize that cannot come true is taken back.",
             Self::MemoryDecreaseRefused => "The kubelet could not lower a memory limit, and it is raised again.",
             Self::FitsNodeOnly => "The Pod gets the largest size that its Node can hold, less than it should have.",

@@ -42,6 +42,11 @@ impl Pair {
         Self { request: pick(resources.requests, resource), limit: pick(resources.limits, resource) }
     }
 
+    /// The amount that says how large it is: the request, or the limit where there is none.
+    pub(crate) fn leading(self) -> Option<u64> {
+        self.request.or(self.limit)
+    }
+
     /// Neither a request nor a limit.
     pub(super) fn asks_for_nothing(self) -> bool {
         self.request.unwrap_or(0) == 0 && self.limit.is_none()
