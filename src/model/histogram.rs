@@ -18,8 +18,8 @@ const GROWTH: f64 = 1.05;
 /// Past the last bucket there are 2,800 cores; all that is larger counts in it.
 const LAST_BUCKET: usize = 240;
 
-/// With 112 buckets the highest is about 230 times the lowest: 448 bytes.
-const MAX_BUCKETS: usize = 112;
+/// With 96 buckets the highest is about a hundred times the lowest: 384 bytes.
+const MAX_BUCKETS: usize = 96;
 
 /// A top bucket that holds a smaller share than this has been forgotten: half a minute of a day.
 const FORGOTTEN: f32 = 0.0002;
@@ -94,15 +94,11 @@ impl Histogram {
         let offset = if self.weights.is_empty() { bucket } else { usize::from(self.offset) };
         let end = (offset + self.weights.len()).max(bucket + 1);
         let start = offset.min(bucket).max(end.saturating_sub(MAX_BUCKETS));
-        if start < offset {
-            self.weights.splice(0..0, std::iter::repeat_n(0.0, offset - start));
-        } else {
-            let merged = self.weights.len().min(start - offset);
-            let below: f32 = self.weights.drain(..merged).sum();
-            self.weights.resize(end - start, 0.0);
-            self.weights[0] += below;
+        if start != offset || end - start != self.weights.len() {
+            let mut weights = vec![0.0; end - start];
+            (offset..).zip(&self.weights).for_each(|(old, weight)| weights[old.max(start) - start] += weight);
+            self.weights = weights;
         }
-        self.weights.resize(end - start, 0.0);
         self.offset = u16::try_from(start).expect("buckets are few");
         bucket.max(start) - start
     }
@@ -128,4 +124,77 @@ fn bucket_of(cores: f64) -> usize {
 #[expect(clippy::cast_possible_truncation, reason = "half the digits are plenty for a weight")]
 fn to_weight(weight: f64) -> f32 {
     weight.min(f64::from(f32::MAX / 1e6)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn quantiles_are_off_by_one_bucket_at_most(
+            values in prop::collection::vec(0.01_f64..0.9, 1..200),
+            quantile in 0.0_f64..=1.0,
+        ) {
+            let mut histogram = Histogram::default();
+            values.iter().for_each(|value| histogram.add(*value, 1.0, 0.0));
+            let mut sorted = values.clone();
+            sorted.sort_by(f64::total_cmp);
+            let rank = (whole(quantile * sorted.len() as f64)).clamp(1, sorted.len());
+            let exact = sorted[rank - 1];
+            let answer = histogram.quantile(quantile).unwrap();
+            prop_assert!((answer - exact).abs() <= FIRST_CORES + exact * (GROWTH - 1.0), "{answer} for {exact}");
+        }
+
+        #[test]
+        fn no_input_panics_or_outgrows_the_span(input in prop::collection::vec(any::<(f64, f64, f64)>(), 0..50)) {
+            let mut histogram = Histogram::default();
+            input.iter().for_each(|(cores, weight, seconds)| histogram.add(*cores, *weight, *seconds));
+            prop_assert!(histogram.weights.len() <= MAX_BUCKETS);
+            prop_assert!(histogram.quantile(0.5).is_none_or(f64::is_finite));
+            prop_assert!(histogram.quantile(f64::NAN).is_none_or(f64::is_finite));
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
+    fn whole(number: f64) -> usize {
+        number.ceil() as usize
+    }
+
+    /// Of two equal weights, the older by a half-life holds a third; by four of them, 1 / 17.
+    #[rstest]
+    #[case::one_half_life(1.0, 1.0 / 3.0)]
+    #[case::after_moving_the_reference(4.0, 1.0 / 17.0)]
+    fn weight_halves_in_a_half_life(#[case] half_lives: f64, #[case] share_of_old: f64) {
+        let mut histogram = Histogram::default();
+        histogram.add(0.1, 1.0, 0.0);
+        histogram.add(1.0, 1.0, half_lives * HALF_LIFE_SECONDS);
+        assert!(histogram.quantile(share_of_old - 0.01).unwrap() < 0.11);
+        assert!(histogram.quantile(share_of_old + 0.01).unwrap() > 0.9);
+    }
+
+    #[test]
+    fn what_is_below_the_span_counts_in_its_lowest_bucket() {
+        let mut histogram = Histogram::default();
+        histogram.add(0.001, 3.0, 0.0);
+        histogram.add(100.0, 1.0, 0.0);
+        histogram.add(0.002, 1.0, 0.0);
+        assert_eq!(histogram.weights.len(), MAX_BUCKETS);
+        assert_eq!(histogram.weights.iter().sum::<f32>(), 5.0);
+        assert!(histogram.quantile(0.5).unwrap() < 1.0);
+        assert!((histogram.quantile(1.0).unwrap() / 100.0 - 1.0).abs() < 0.06);
+    }
+
+    #[test]
+    fn a_forgotten_peak_leaves_the_span() {
+        let mut histogram = Histogram::default();
+        histogram.add(50.0, 1.0, 0.0);
+        for day in 0..14 {
+            (0..100).for_each(|_| histogram.add(0.02, 1.0, f64::from(day) * 1.5 * HALF_LIFE_SECONDS));
+        }
+        assert!(histogram.quantile(0.99).unwrap() < 0.03);
+    }
 }

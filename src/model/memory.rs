@@ -6,17 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{covered::Covered, peaks::Peaks};
 use crate::{resources::Bytes, usage::Sample};
 
-/// Peaks of the last hours are kept by slots of an hour.
+/// Peaks are kept by slots of an hour.
 pub const PEAK_SLOT_SECONDS: f64 = 3600.0;
 
 /// So many of them: a day, so that what happens once a day is remembered.
 pub const PEAK_SLOTS: usize = 24;
-
-/// Peaks of the last minutes are kept by slots of five minutes.
-pub const RECENT_SLOT_SECONDS: f64 = 300.0;
-
-/// So many of them: an hour.
-pub const RECENT_SLOTS: usize = 12;
 
 /// An OOM kill raises by this share of the size in force, but by at least [`OOM_RAISE_LEAST`].
 const OOM_RAISE_PERCENT: u64 = 20;
@@ -32,7 +26,6 @@ const OOM_REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub struct MemoryModel {
     covered: Covered,
     peaks: Peaks<Kib>,
-    recent: Peaks<Kib>,
     oom: Option<Oom>,
 }
 
@@ -56,7 +49,6 @@ impl MemoryModel {
         }
         let used = Kib(u32::try_from(used.0.div_ceil(1 << 10)).unwrap_or(u32::MAX));
         self.peaks.note(used, self.covered.slot(PEAK_SLOT_SECONDS), PEAK_SLOTS);
-        self.recent.note(used, self.covered.slot(RECENT_SLOT_SECONDS), RECENT_SLOTS);
     }
 
     /// Learns an OOM kill under `memory`. A kill that was learnt already teaches nothing, and the next one, under the
@@ -86,11 +78,6 @@ impl MemoryModel {
         self.peaks.highest(slots).map(Kib::bytes)
     }
 
-    /// The highest use over the newest `slots` slots of five minutes.
-    pub fn recent_peak(&self, slots: usize) -> Option<Bytes> {
-        self.recent.highest(slots).map(Kib::bytes)
-    }
-
     /// What the last OOM kill calls for, as long as it is remembered.
     pub fn oom_floor(&self) -> Option<Bytes> {
         let newest = self.covered.newest();
@@ -100,7 +87,7 @@ impl MemoryModel {
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.peaks.heap_bytes() + self.recent.heap_bytes()
+        self.peaks.heap_bytes()
     }
 }
 

@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use self::{cpu::CpuModel, memory::MemoryModel};
 use crate::{resources::Bytes, usage::Sample};
 
+/// The hour that has just begun, and the one before.
+const RECENT_HOURS: usize = 2;
+
 /// What has been learnt of one container: below 1 KiB, whatever it saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContainerModel {
@@ -51,9 +54,9 @@ impl ContainerModel {
         self.newest_sample().is_none() && self.memory.oom_floor().is_none()
     }
 
-    /// The highest memory use of the last hour: no memory limit may be lowered below it.
+    /// The highest memory use of the last hour or two: no memory limit may be lowered below it.
     pub fn memory_peak(&self) -> Option<Bytes> {
-        self.memory.recent_peak(memory::RECENT_SLOTS)
+        self.memory.peak(RECENT_HOURS)
     }
 
     /// What is known of CPU.
@@ -71,3 +74,6 @@ impl ContainerModel {
         size_of::<Self>() + self.cpu.heap_bytes() + self.memory.heap_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::covered::LONGEST_STEP;
 
-/// So many replicas teach how CPU use is spread; more of them would only say the same. 256 bytes.
-const MOST_REPLICAS: usize = 32;
+/// So many replicas teach how CPU use is spread; more of them would only say the same. 128 bytes.
+const MOST_REPLICAS: usize = 16;
 
 /// The newest sample of each replica.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
