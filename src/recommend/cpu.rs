@@ -10,7 +10,7 @@ use super::{Band, may_lower, round_up, whole};
 use crate::{api::Objective, model::CpuModel};
 
 /// Below this, steps of a thousandth of a core; above, of ten: two per cent at most.
-const COARSE_FROM: u64 = 500;
+pub(super) const COARSE_FROM: u64 = 500;
 
 /// CPU is lowered only when samples cover so much: long enough to tell a start from the rest.
 const LOWER_AFTER_SECONDS: f64 = 600.0;

@@ -7,6 +7,7 @@
 use super::{
     Frame,
     bounds::{LEAST_CPU_LIMIT, controlled, pick},
+    cpu::COARSE_FROM,
     round_up, whole,
 };
 use crate::{
@@ -100,11 +101,11 @@ fn limit_for(target: u64, current_limit: u64, frame: &Frame<'_>, resource: Resou
         }
         _ => current_limit,
     };
-    let rounded = match resource {
-        ResourceKind::Cpu => round_up(proportional, if proportional >= 500 { 10 } else { 1 }).max(LEAST_CPU_LIMIT),
-        ResourceKind::Memory => round_up(proportional, MIB),
+    let above = proportional.max(target.saturating_add(least_gap(resource)));
+    let limit = match resource {
+        ResourceKind::Cpu => round_up(above, if above >= COARSE_FROM { 10 } else { 1 }).max(LEAST_CPU_LIMIT),
+        ResourceKind::Memory => round_up(above, MIB),
     };
-    let limit = rounded.max(target.saturating_add(least_gap(resource)));
     let Some(limits) = frame.limits else { return limit };
     let ratio = match resource {
         ResourceKind::Cpu => limits.max_cpu_ratio,
