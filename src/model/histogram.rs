@@ -141,7 +141,7 @@ mod tests {
         ) {
             let mut histogram = Histogram::default();
             values.iter().for_each(|value| histogram.add(*value, 1.0, 0.0));
-            let mut sorted = values.clone();
+            let mut sorted = values;
             sorted.sort_by(f64::total_cmp);
             let rank = (whole(quantile * sorted.len() as f64)).clamp(1, sorted.len());
             let exact = sorted[rank - 1];

@@ -42,3 +42,57 @@ impl Budget {
         any
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+    fn after(seconds: i64) -> Timestamp {
+        START + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn it_starts_empty_fills_over_time_and_holds_a_burst_at_most() {
+        let mut budget = Budget::new(MINUTE, 2, START);
+        assert!(!budget.take(after(59)));
+        assert_eq!(budget.next_token(after(59)), Some(after(60)));
+        assert!(budget.take(after(60)));
+        assert!(!budget.take(after(60)));
+        assert_eq!(budget.available(after(3_600)), 2);
+        assert_eq!(budget.next_token(after(3_600)), None);
+    }
+
+    #[test]
+    fn a_clock_that_runs_back_gives_nothing() {
+        let mut budget = Budget::new(MINUTE, 5, START);
+        assert_eq!(budget.available(after(-3_600)), 0);
+        assert_eq!(budget.available(after(120)), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_sees_more_than_its_share_and_a_burst(steps in prop::collection::vec(0_i64..200, 1..100)) {
+            let mut budget = Budget::new(MINUTE, 3, START);
+            let (mut now, mut taken) = (0, 0);
+            for step in steps {
+                now += step;
+                taken += i64::from(budget.take(after(now)));
+                prop_assert!(taken <= now / 60);
+            }
+        }
+
+        #[test]
+        fn no_time_panics(every: i64, burst: u32, start in any::<i32>(), now in any::<i32>()) {
+            let at = |seconds: i32| Timestamp::from_second(i64::from(seconds)).unwrap();
+            let mut budget = Budget::new(SignedDuration::from_secs(every), burst, at(start));
+            prop_assert!(budget.available(at(now)) <= burst);
+            budget.take(Timestamp::MAX);
+            budget.take(Timestamp::MIN);
+        }
+    }
+}

@@ -59,3 +59,94 @@ pub fn boost(size: ContainerResources, policy: &StartupPolicy, limits: Option<&C
     size.requests.cpu = Some(MilliCpu(boosted));
     size
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::{
+        api::{Period, StartupCpu},
+        resources::{Bytes, Resources},
+    };
+
+    const CREATED: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn policy(factor: Option<u8>, value: Option<u64>) -> StartupPolicy {
+        StartupPolicy {
+            cpu: StartupCpu { factor, value: value.map(MilliCpu) },
+            duration: Period::seconds(30),
+            timeout: Period::minutes(10),
+        }
+    }
+
+    fn pod(ready_after: Option<u64>) -> PodView {
+        let pod = serde_json::from_value(serde_json::json!({ "metadata": {}, "spec": { "containers": [] } })).unwrap();
+        let ready_since = ready_after.map(|seconds| later(CREATED, Period::seconds(seconds)));
+        PodView {
+            created: Some(CREATED),
+            ready: ready_after.is_some(),
+            ready_since,
+            ..PodView::try_from(&pod).unwrap()
+        }
+    }
+
+    #[rstest]
+    #[case::until_ready_and_a_while(Some(100), 129, true)]
+    #[case::then_it_ends(Some(100), 130, false)]
+    #[case::a_pod_that_never_gets_ready(None, 599, true)]
+    #[case::ends_at_the_timeout(None, 600, false)]
+    #[case::ready_on_the_timeout(Some(600), 629, true)]
+    #[case::ready_again_much_later(Some(7_200), 7_201, false)]
+    fn a_start_ends(#[case] ready_after: Option<u64>, #[case] seconds: u64, #[case] active: bool) {
+        let now = later(CREATED, Period::seconds(seconds));
+        assert_eq!(is_active(&policy(Some(2), None), &pod(ready_after), now), active);
+    }
+
+    fn cpu(request: u64, limit: Option<u64>) -> ContainerResources {
+        let only = |milli: Option<u64>| Resources { cpu: milli.map(MilliCpu), memory: Some(Bytes::mib(64)) };
+        ContainerResources { requests: only(Some(request)), limits: only(limit) }
+    }
+
+    #[rstest]
+    #[case::by_factor(policy(Some(3), None), Some(400), cpu(600, Some(1_200)))]
+    #[case::to_a_value(policy(None, Some(500)), Some(400), cpu(500, Some(1_000)))]
+    #[case::not_below_the_fit(policy(None, Some(100)), Some(400), cpu(200, Some(400)))]
+    #[case::equal_stays_equal(policy(Some(3), None), Some(200), cpu(600, Some(600)))]
+    #[case::no_limit(policy(Some(3), None), None, cpu(600, None))]
+    fn boosted_limits_keep_their_proportion(
+        #[case] policy: StartupPolicy,
+        #[case] limit: Option<u64>,
+        #[case] boosted: ContainerResources,
+    ) {
+        assert_eq!(boost(cpu(200, limit), &policy, None), boosted);
+    }
+
+    #[test]
+    fn what_requests_no_cpu_is_not_boosted() {
+        let size = ContainerResources { requests: Resources::default(), ..cpu(1, None) };
+        assert_eq!(boost(size, &policy(Some(3), None), None), size);
+    }
+
+    proptest! {
+        #[test]
+        fn a_boost_stays_in_the_limit_range_and_keeps_equality(
+            request in 1_u64..4_000,
+            more in prop::option::of(0_u64..4_000),
+            factor in 2_u8..100,
+            max in 1_u64..8_000,
+        ) {
+            let size = cpu(request, more.map(|more| request + more));
+            let limits = ContainerLimits { max: Resources { cpu: Some(MilliCpu(max)), memory: None }, ..Default::default() };
+            let boosted = boost(size, &policy(Some(factor), None), Some(&limits));
+            let (old, new) = (sizes(&size), sizes(&boosted));
+            prop_assert!(new.0 >= old.0 && new.0 <= max.max(old.0) && new.1 <= max.max(old.1));
+            prop_assert!(more.is_none() || (new.0 == new.1) == (old.0 == old.1), "{boosted:?}");
+        }
+    }
+
+    fn sizes(size: &ContainerResources) -> (u64, u64) {
+        (size.requests.cpu.unwrap().0, size.limits.cpu.map_or(0, |cpu| cpu.0))
+    }
+}
