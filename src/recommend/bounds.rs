@@ -10,8 +10,9 @@ use crate::{
     resources::{ResourceKind, Resources, amount::MIB},
 };
 
-/// The least CPU that is ever requested: the kubelet tells nothing below 2m apart, and a busy Node would starve it.
-pub const LEAST_CPU_REQUEST: u64 = 5;
+/// The least CPU that is ever requested: the kubelet tells nothing below it apart (`MinShares`). A higher floor would be
+/// many times what an idle sidecar uses, and buy nothing; `min` is there for those who want one.
+pub const LEAST_CPU_REQUEST: u64 = 2;
 
 /// The least CPU limit: the kubelet's quota has no smaller one (`MinMilliCPULimit`).
 pub const LEAST_CPU_LIMIT: u64 = 10;

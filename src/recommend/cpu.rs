@@ -27,7 +27,7 @@ struct Appetite {
 fn appetite(objective: Objective) -> Appetite {
     match objective {
         Objective::Economy => {
-            Appetite { quantile: 0.90, floor_slots: 2, floor_factor: 1.0, cap_slots: 12, cap_factor: 1.0 }
+            Appetite { quantile: 0.90, floor_slots: 2, floor_factor: 1.05, cap_slots: 12, cap_factor: 1.05 }
         }
         Objective::Balanced => {
             Appetite { quantile: 0.95, floor_slots: 3, floor_factor: 1.1, cap_slots: 12, cap_factor: 1.1 }
