@@ -20,14 +20,14 @@ struct Replica {
 }
 
 impl Replicas {
-    /// Notes a sample of `pod`, and answers how many seconds it speaks for: those since the Pod's last sample. `None` if
-    /// it is not newer than that, or if enough other replicas teach already.
+    /// Notes a sample of `pod`, and answers how many seconds it speaks for: those since the Pod's last sample, none
+    /// if it is that one. `None` if it is older, or if enough other replicas teach already.
     pub fn note(&mut self, pod: &str, at: Timestamp) -> Option<u32> {
         let longest = u32::try_from(LONGEST_STEP.as_secs()).expect("minutes");
         let now = u32::try_from(at.as_second().clamp(0, i64::from(u32::MAX))).expect("clamped");
         let name_hash = fnv1a(pod);
         if let Some(known) = self.0.iter_mut().find(|replica| replica.name_hash == name_hash) {
-            let step = now.checked_sub(known.newest).filter(|step| *step > 0)?;
+            let step = now.checked_sub(known.newest)?;
             known.newest = now;
             return Some(step.min(longest));
         }

@@ -79,19 +79,30 @@ fn too_large_for_node(situation: &Situation<'_>, moves: &Moves<'_>, why: Why, no
         _ => why,
     };
     let fit_node = barrier == why || eviction::is_lasting(barrier);
-    let free = situation.room.map_or(Resources::default(), |room| room.free);
-    let percent = spec.update.min_change_percent;
-    let mut possible =
-        if why == Why::NodeTooSmall { room::fitted(pod, &moves.all(), free) } else { moves.downs.clone() };
-    possible.retain(|step| step.is_worth(percent) && (fit_node || !step.is_up()));
-    let refused = situation.history.is_refused(pod, &changes::changes(pod, &possible));
-    if possible.is_empty() || refused {
+    let possible = possible_on_node(situation, moves, why, fit_node);
+    if possible.is_empty() {
         wait(barrier)
-    } else if possible.iter().any(Move::is_up) {
+    } else if fit_node && possible.iter().any(Move::is_up) {
         checked(situation, &possible, Why::FitsNodeOnly)
     } else {
         resize(situation, &possible, now)
     }
+}
+
+/// What of `moves` can be had on a Node that cannot grant them all: decreases, growth of the resource of which there is
+/// enough, and, if the Node is what the Pod must make do with, growth as far as it goes.
+fn possible_on_node<'a>(situation: &Situation<'a>, moves: &Moves<'a>, why: Why, make_do: bool) -> Vec<Move<'a>> {
+    let (pod, Some(room)) = (situation.pod, situation.room) else { return Vec::new() };
+    if why != Why::NodeTooSmall {
+        // The kubelet has not said what it would grant.
+        return moves.downs.clone();
+    }
+    let total = room::total(pod, &moves.all());
+    let held = |step: &Move<'_>| step.is_up() && room::overflows(total, room.node.allocatable, step.resource);
+    let mut possible = room::fitted(pod, &moves.all(), room.free);
+    possible.retain(|step| step.is_worth(situation.spec.update.min_change_percent) && (make_do || !held(step)));
+    let refused = situation.history.is_refused(pod, &changes::changes(pod, &possible));
+    if refused { moves.downs.clone() } else { possible }
 }
 
 /// The kubelet is at work: only a shortage, or a long wait, is reason to send another resize meanwhile.
@@ -113,8 +124,9 @@ pub(super) fn memory_decrease_failed(situation: &Situation<'_>) -> Plan {
 
 /// The kubelet fails and tries again: a new target passes, and in the end the old one is taken back.
 pub(super) fn failing(situation: &Situation<'_>, moves: &Moves<'_>, now: Timestamp) -> Plan {
-    if !moves.all().is_empty() {
-        return settled(situation, moves, now);
+    let new_target = settled(situation, moves, now);
+    if matches!(new_target.step, Step::Resize(_) | Step::Evict) {
+        return new_target;
     }
     let since = situation.history.error_since().unwrap_or(now);
     let until = since.saturating_add(history::ERROR_PATIENCE).unwrap_or(Timestamp::MAX);

@@ -233,6 +233,27 @@ fn the_largest_size_that_fits_is_shared_by_what_each_container_wants() {
 }
 
 #[test]
+fn while_an_eviction_for_cpu_waits_memory_grows_in_place() {
+    let mut scene = Scene::new();
+    scene.wish(5_000, 1_024);
+    scene.cluster.eviction_tokens = 0;
+    let plan = scene.plan();
+    assert_eq!(changed(&plan)[0].to.requests, Resources { cpu: None, memory: Some(Bytes::mib(1_024)) });
+}
+
+#[test]
+fn a_failing_resize_is_taken_back_even_if_the_new_target_has_no_room() {
+    let mut scene = Scene::new();
+    scene.wish(1_000, 512);
+    scene.desire(1_000, 512);
+    scene.failing("broken");
+    scene.since(3);
+    scene.wish(3_000, 512);
+    scene.room.as_mut().unwrap().free = amounts(1_000, 8_192);
+    assert_eq!(scene.plan().why, Why::WishTakenBack);
+}
+
+#[test]
 fn a_shrunk_wish_does_not_fall_below_what_is_in_force() {
     let mut scene = Scene::new();
     scene.deferred(1_000, 512);
