@@ -1,7 +1,7 @@
 //! A histogram of CPU use that forgets: the weight of what was seen halves every [`HALF_LIFE_SECONDS`].
 //!
-//! Buckets grow by [`GROWTH`], so that the relative error is the same for a sidecar and for a database. Only the span of
-//! buckets between the lowest and the highest that were hit is stored, at most [`MAX_BUCKETS`]: what falls below the
+//! Buckets grow by a twentieth, so that the relative error is the same for a sidecar and for a database. Only the span of
+//! buckets between the lowest and the highest that were hit is stored, at most 96: what falls below the
 //! span counts in its lowest bucket, which is far below any quantile that is asked for.
 
 use serde::{Deserialize, Serialize};
