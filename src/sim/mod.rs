@@ -1,7 +1,7 @@
 //! The embedded cluster: API server, scheduler, workload controllers and kubelets, in one process, under simulated time.
 //!
 //! The controller that runs here is the real one, over the real `kube::Client`. A run is a pure function of
-//! (scenario, seed). Start at [`cluster`].
+//! (scenario, seed). Start at `cluster`.
 
 pub mod api_server;
 pub mod kubelet;
