@@ -24,9 +24,9 @@ impl QosClass {
             let cpu = (requests.cpu.filter(|c| c.0 > 0), limits.cpu.filter(|c| c.0 > 0));
             let memory = (requests.memory.filter(|m| m.0 > 0), limits.memory.filter(|m| m.0 > 0));
             any |= cpu.0.is_some() || cpu.1.is_some() || memory.0.is_some() || memory.1.is_some();
-            // A limit without a request is defaulted to a request equal to it.
-            guaranteed &= cpu.1.is_some() && cpu.0.is_none_or(|r| Some(r) == cpu.1);
-            guaranteed &= memory.1.is_some() && memory.0.is_none_or(|r| Some(r) == memory.1);
+            // A limit without a request is defaulted to a request equal to it; a request of zero is not.
+            guaranteed &= cpu.1.is_some() && requests.cpu.is_none_or(|r| Some(r) == limits.cpu);
+            guaranteed &= memory.1.is_some() && requests.memory.is_none_or(|r| Some(r) == limits.memory);
         }
         match (any, guaranteed) {
             (false, _) => Self::BestEffort,
@@ -54,6 +54,7 @@ mod tests {
     #[case::zero_is_absent(&[container(Some(0), None)], QosClass::BestEffort)]
     #[case::equal(&[container(Some(5), Some(5))], QosClass::Guaranteed)]
     #[case::limit_alone_defaults_the_request(&[container(None, Some(5))], QosClass::Guaranteed)]
+    #[case::a_request_of_zero_is_below_its_limit(&[container(Some(0), Some(5))], QosClass::Burstable)]
     #[case::below_limit(&[container(Some(4), Some(5))], QosClass::Burstable)]
     #[case::one_container_without(&[container(Some(5), Some(5)), container(None, None)], QosClass::Burstable)]
     fn class_follows_requests_and_limits(#[case] containers: &[ContainerResources], #[case] class: QosClass) {
