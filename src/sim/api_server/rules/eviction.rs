@@ -207,16 +207,28 @@ mod tests {
     #[case::pending("Pending", false, none_allowed(&json!({})), Verdict::Delete)]
     #[case::succeeded("Succeeded", false, none_allowed(&json!({})), Verdict::Delete)]
     #[case::failed("Failed", false, none_allowed(&json!({})), Verdict::Delete)]
-    #[case::selects_others("Running", true, json!({ "spec": { "selector": { "matchLabels": { "app": "db" } } } }), Verdict::Delete)]
+    #[case::selects_others(
+        "Running",
+        true,
+        json!({ "spec": { "selector": { "matchLabels": { "app": "db" } } } }),
+        Verdict::Delete,
+    )]
     #[case::selects_nobody("Running", true, json!({ "spec": { "selector": null } }), Verdict::Delete)]
     #[case::selects_everybody("Running", true, json!({ "spec": { "selector": { "matchLabels": null } } }), charged())]
     #[case::in_another_namespace("Running", true, json!({ "metadata": { "namespace": "bank" } }), Verdict::Delete)]
     #[case::unready_and_healthy_enough("Running", false, none_allowed(&json!({})), Verdict::Delete)]
     #[case::unready_always_allowed(
-        "Running", false,
+        "Running",
+        false,
         json!({ "spec": { "unhealthyPodEvictionPolicy": "AlwaysAllow" }, "status": { "disruptionsAllowed": 0, "currentHealthy": 0 } }),
-        Verdict::Delete)]
-    #[case::unready_and_charged_where_nothing_is_desired("Running", false, json!({ "status": { "desiredHealthy": 0 } }), charged())]
+        Verdict::Delete,
+    )]
+    #[case::unready_and_charged_where_nothing_is_desired(
+        "Running",
+        false,
+        json!({ "status": { "desiredHealthy": 0 } }),
+        charged(),
+    )]
     fn evictions_are_granted(
         #[case] phase: &str,
         #[case] ready: bool,
@@ -235,15 +247,31 @@ mod tests {
     }
 
     #[rstest]
-    #[case::none_allowed(none_allowed(&json!({})), "The disruption budget web needs 1 healthy pods and has 1 currently", None)]
+    #[case::none_allowed(
+        none_allowed(&json!({})),
+        "The disruption budget web needs 1 healthy pods and has 1 currently",
+        None,
+    )]
     #[case::sync_failed(
         none_allowed(&json!({ "conditions": [{ "type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "no scale", "lastTransitionTime": "2026-01-01T00:00:00Z" }] })),
-        "The disruption budget web does not allow evicting pods currently because it failed sync: no scale", None)]
+        "The disruption budget web does not allow evicting pods currently because it failed sync: no scale",
+        None,
+    )]
     #[case::other_condition(
         none_allowed(&json!({ "currentHealthy": 2, "conditions": [{ "type": "DisruptionAllowed", "status": "False", "reason": "InsufficientPods", "message": "wait", "lastTransitionTime": "2026-01-01T00:00:00Z" }] })),
-        "The disruption budget web does not allow evicting pods currently (InsufficientPods): wait", None)]
-    #[case::no_condition(none_allowed(&json!({ "currentHealthy": 2 })), "The disruption budget web does not allow evicting pods currently", None)]
-    #[case::not_observed(json!({ "metadata": { "generation": 3 } }), "The disruption budget web is still being processed by the server.", Some(10))]
+        "The disruption budget web does not allow evicting pods currently (InsufficientPods): wait",
+        None,
+    )]
+    #[case::no_condition(
+        none_allowed(&json!({ "currentHealthy": 2 })),
+        "The disruption budget web does not allow evicting pods currently",
+        None,
+    )]
+    #[case::not_observed(
+        json!({ "metadata": { "generation": 3 } }),
+        "The disruption budget web is still being processed by the server.",
+        Some(10),
+    )]
     fn a_spent_budget_is_429_with_its_cause(
         #[case] changes: Value,
         #[case] message: &str,
@@ -268,7 +296,8 @@ mod tests {
     #[case::negative(json!({ "status": { "disruptionsAllowed": -1 } }), "pdb disruptions allowed is negative")]
     #[case::too_many_disrupted(
         json!({ "status": { "disruptedPods": (0..2_001).map(|i| (format!("p{i}"), json!("2026-01-01T00:00:00Z"))).collect::<serde_json::Map<_, _>>() } }),
-        "DisruptedPods map too big - too many evictions not confirmed by PDB controller")]
+        "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
+    )]
     fn a_broken_budget_is_403(#[case] changes: Value, #[case] why: &str) {
         let refusal = decide(&pod("Running", true), &eviction(&json!(null)), &[budget(&changes)]).unwrap_err();
         assert_eq!((refusal.code, refusal.reason.as_deref()), (Some(403), Some("Forbidden")));
@@ -290,10 +319,14 @@ mod tests {
     #[case::same_version(json!({ "resourceVersion": "7" }), None)]
     #[case::other_uid(
         json!({ "uid": "u0" }),
-        Some("Operation cannot be fulfilled on Pod \"web-0\": the UID in the precondition (u0) does not match the UID in record (u1). The object might have been deleted and then recreated"))]
+        Some("Operation cannot be fulfilled on Pod \"web-0\": the UID in the precondition (u0) does not match the \
+         UID in record (u1). The object might have been deleted and then recreated"),
+    )]
     #[case::other_version(
         json!({ "resourceVersion": "6" }),
-        Some("Operation cannot be fulfilled on Pod \"web-0\": the ResourceVersion in the precondition (6) does not match the ResourceVersion in record (7). The object might have been modified"))]
+        Some("Operation cannot be fulfilled on Pod \"web-0\": the ResourceVersion in the precondition (6) does not \
+         match the ResourceVersion in record (7). The object might have been modified"),
+    )]
     fn preconditions_are_held(#[case] preconditions: Value, #[case] conflict: Option<&str>) {
         for phase in ["Running", "Pending"] {
             let outcome = decide(&pod(phase, true), &eviction(&preconditions), &[]);

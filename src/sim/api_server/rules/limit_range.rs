@@ -192,9 +192,17 @@ mod tests {
     #[rstest]
     #[case::default_and_default_request(
         json!({ "default": { "cpu": "500m" }, "defaultRequest": { "cpu": "100m" } }), json!({}), cpu("100m", "500m"))]
-    #[case::default_limit_is_a_default_request_too(json!({ "default": { "cpu": "500m" } }), json!({}), cpu("500m", "500m"))]
+    #[case::default_limit_is_a_default_request_too(
+        json!({ "default": { "cpu": "500m" } }),
+        json!({}),
+        cpu("500m", "500m"),
+    )]
     #[case::max_is_a_default_limit_too(json!({ "max": { "cpu": "2" } }), json!({}), cpu("2", "2"))]
-    #[case::min_is_a_default_request_too(json!({ "min": { "cpu": "50m" } }), json!({}), json!({ "requests": { "cpu": "50m" } }))]
+    #[case::min_is_a_default_request_too(
+        json!({ "min": { "cpu": "50m" } }),
+        json!({}),
+        json!({ "requests": { "cpu": "50m" } }),
+    )]
     #[case::what_is_there_stays(
         json!({ "default": { "cpu": "500m", "memory": "1Gi" } }), json!({ "limits": { "cpu": "1" } }),
         json!({ "requests": { "cpu": "500m", "memory": "1Gi" }, "limits": { "cpu": "1", "memory": "1Gi" } }))]
@@ -221,16 +229,52 @@ mod tests {
 
     #[rstest]
     #[case::inside(json!({ "min": { "cpu": "50m" }, "max": { "cpu": "500m" } }), cpu("50m", "500m"), None)]
-    #[case::limit_above_max(json!({ "max": { "cpu": "500m" } }), cpu("100m", "600m"), Some("maximum cpu usage per Container is 500m, but limit is 600m"))]
-    #[case::request_above_max(json!({ "max": { "cpu": "500m" } }), cpu("600m", "500m"), Some("maximum cpu usage per Container is 500m, but request is 600m"))]
-    #[case::no_limit(json!({ "max": { "cpu": "500m" } }), json!({}), Some("maximum cpu usage per Container is 500m.  No limit is specified"))]
-    #[case::request_below_min(json!({ "min": { "cpu": "50m" } }), cpu("40m", "600m"), Some("minimum cpu usage per Container is 50m, but request is 40m"))]
-    #[case::limit_below_min(json!({ "min": { "cpu": "50m" } }), cpu("50m", "40m"), Some("minimum cpu usage per Container is 50m, but limit is 40m"))]
-    #[case::no_request(json!({ "min": { "cpu": "50m" } }), json!({}), Some("minimum cpu usage per Container is 50m.  No request is specified"))]
+    #[case::limit_above_max(
+        json!({ "max": { "cpu": "500m" } }),
+        cpu("100m", "600m"),
+        Some("maximum cpu usage per Container is 500m, but limit is 600m"),
+    )]
+    #[case::request_above_max(
+        json!({ "max": { "cpu": "500m" } }),
+        cpu("600m", "500m"),
+        Some("maximum cpu usage per Container is 500m, but request is 600m"),
+    )]
+    #[case::no_limit(
+        json!({ "max": { "cpu": "500m" } }),
+        json!({}),
+        Some("maximum cpu usage per Container is 500m.  No limit is specified"),
+    )]
+    #[case::request_below_min(
+        json!({ "min": { "cpu": "50m" } }),
+        cpu("40m", "600m"),
+        Some("minimum cpu usage per Container is 50m, but request is 40m"),
+    )]
+    #[case::limit_below_min(
+        json!({ "min": { "cpu": "50m" } }),
+        cpu("50m", "40m"),
+        Some("minimum cpu usage per Container is 50m, but limit is 40m"),
+    )]
+    #[case::no_request(
+        json!({ "min": { "cpu": "50m" } }),
+        json!({}),
+        Some("minimum cpu usage per Container is 50m.  No request is specified"),
+    )]
     #[case::ratio_kept(json!({ "maxLimitRequestRatio": { "cpu": "2" } }), cpu("1", "2"), None)]
-    #[case::ratio_broken(json!({ "maxLimitRequestRatio": { "cpu": "2" } }), cpu("1", "2500m"), Some("cpu max limit to request ratio per Container is 2, but provided ratio is 2.500000"))]
-    #[case::ratio_without_request(json!({ "maxLimitRequestRatio": { "cpu": "2" } }), json!({ "limits": { "cpu": "1" } }), Some("cpu max limit to request ratio per Container is 2, but no request is specified or request is 0"))]
-    #[case::ratio_without_limit(json!({ "maxLimitRequestRatio": { "cpu": "2" } }), json!({ "requests": { "cpu": "1" } }), Some("cpu max limit to request ratio per Container is 2, but no limit is specified or limit is 0"))]
+    #[case::ratio_broken(
+        json!({ "maxLimitRequestRatio": { "cpu": "2" } }),
+        cpu("1", "2500m"),
+        Some("cpu max limit to request ratio per Container is 2, but provided ratio is 2.500000"),
+    )]
+    #[case::ratio_without_request(
+        json!({ "maxLimitRequestRatio": { "cpu": "2" } }),
+        json!({ "limits": { "cpu": "1" } }),
+        Some("cpu max limit to request ratio per Container is 2, but no request is specified or request is 0"),
+    )]
+    #[case::ratio_without_limit(
+        json!({ "maxLimitRequestRatio": { "cpu": "2" } }),
+        json!({ "requests": { "cpu": "1" } }),
+        Some("cpu max limit to request ratio per Container is 2, but no limit is specified or limit is 0"),
+    )]
     fn containers_are_bounded(#[case] mut item: Value, #[case] resources: Value, #[case] fault: Option<&str>) {
         item["type"] = json!("Container");
         let outcome = check(&pod(&resources), &[range(&json!([item]))]);

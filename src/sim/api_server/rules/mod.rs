@@ -9,14 +9,21 @@
 mod amount;
 pub mod eviction;
 pub mod limit_range;
+pub mod pod;
+mod pod_defaults;
+mod pod_spec;
+mod pod_update;
 pub mod qos;
+pub mod quota;
+pub mod resize;
+mod resize_checks;
 pub mod schema;
 pub mod status;
 pub mod totals;
 
-pub use amount::{Amount, Amounts};
-
 use k8s_openapi::api::core::v1::{LimitRange, Node, Pod, ResourceQuota};
+
+pub use amount::{Amount, Amounts};
 
 /// What the server looks at beside the Pod itself.
 #[derive(Clone, Copy, Debug, Default)]

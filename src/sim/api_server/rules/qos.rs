@@ -64,10 +64,20 @@ mod tests {
     #[case::equal_in_other_words(
         json!([{ "requests": { "cpu": "1", "memory": "1Gi" }, "limits": { "cpu": "1000m", "memory": "1024Mi" } }]),
         json!([]), json!(null), QosClass::Guaranteed)]
-    #[case::only_cpu(json!([{ "requests": { "cpu": "1" }, "limits": { "cpu": "1" } }]), json!([]), json!(null), QosClass::Burstable)]
+    #[case::only_cpu(
+        json!([{ "requests": { "cpu": "1" }, "limits": { "cpu": "1" } }]),
+        json!([]),
+        json!(null),
+        QosClass::Burstable,
+    )]
     #[case::one_of_two(json!([both("1", "1Gi"), {}]), json!([]), json!(null), QosClass::Burstable)]
     #[case::init_container_without(json!([both("1", "1Gi")]), json!([{}]), json!(null), QosClass::Burstable)]
-    #[case::other_resources_do_not_count(json!([{ "requests": { "ephemeral-storage": "1Gi" } }]), json!([]), json!(null), QosClass::BestEffort)]
+    #[case::other_resources_do_not_count(
+        json!([{ "requests": { "ephemeral-storage": "1Gi" } }]),
+        json!([]),
+        json!(null),
+        QosClass::BestEffort,
+    )]
     #[case::pod_level_alone_counts(json!([{}]), json!([]), both("1", "1Gi"), QosClass::Guaranteed)]
     #[case::empty_pod_level_is_none(json!([both("1", "1Gi")]), json!([]), json!({}), QosClass::Guaranteed)]
     fn class_follows_the_spec(

@@ -55,12 +55,20 @@ fn a_schema_can_be_shared_between_tasks() {
     &object(&json!({ "l": { "type": "array", "items": object(&json!({ "a": { "type": "string" } })) } })),
     json!({ "l": [{ "a": "x", "b": 1 }] }), json!({ "l": [{ "a": "x" }] }))]
 #[case::values_of_a_map_are_kept(
-    &json!({ "type": "object", "additionalProperties": { "type": "string" } }), json!({ "any": "x" }), json!({ "any": "x" }))]
+    &json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+    json!({ "any": "x" }),
+    json!({ "any": "x" }),
+)]
 #[case::preserved(
-    &json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }), json!({ "any": { "x": 1 } }), json!({ "any": { "x": 1 } }))]
+    &json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }),
+    json!({ "any": { "x": 1 } }),
+    json!({ "any": { "x": 1 } }),
+)]
 #[case::known_fields_below_a_preserving_one_are_pruned_again(
     &json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": { "a": object(&json!({ "k": { "type": "string" } })) } }),
-    json!({ "a": { "k": "x", "u": 1 }, "u": 1 }), json!({ "a": { "k": "x" }, "u": 1 }))]
+    json!({ "a": { "k": "x", "u": 1 }, "u": 1 }),
+    json!({ "a": { "k": "x" }, "u": 1 }),
+)]
 #[case::embedded_resource_keeps_its_type_and_metadata(
     &json!({ "type": "object", "x-kubernetes-embedded-resource": true, "properties": { "spec": object(&json!({})) } }),
     json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p" }, "spec": { "x": 1 }, "status": {} }),
@@ -69,18 +77,33 @@ fn a_schema_can_be_shared_between_tasks() {
 #[case::null_with_a_default_is_replaced(
     &object(&json!({ "a": { "type": "string", "default": "d" } })), json!({ "a": null }), json!({ "a": "d" }))]
 #[case::nullable_null_stays(
-    &object(&json!({ "a": { "type": "string", "nullable": true, "default": "d" } })), json!({ "a": null }), json!({ "a": null }))]
-#[case::default_fills_a_gap(&object(&json!({ "a": { "type": "integer", "default": 3 } })), json!({}), json!({ "a": 3 }))]
-#[case::default_leaves_a_value(&object(&json!({ "a": { "type": "integer", "default": 3 } })), json!({ "a": 0 }), json!({ "a": 0 }))]
+    &object(&json!({ "a": { "type": "string", "nullable": true, "default": "d" } })),
+    json!({ "a": null }),
+    json!({ "a": null }),
+)]
+#[case::default_fills_a_gap(
+    &object(&json!({ "a": { "type": "integer", "default": 3 } })),
+    json!({}),
+    json!({ "a": 3 }),
+)]
+#[case::default_leaves_a_value(
+    &object(&json!({ "a": { "type": "integer", "default": 3 } })),
+    json!({ "a": 0 }),
+    json!({ "a": 0 }),
+)]
 #[case::default_object_has_its_own_defaults(
     &object(&json!({ "o": { "type": "object", "default": {}, "properties": { "a": { "type": "integer", "default": 3 } } } })),
-    json!({}), json!({ "o": { "a": 3 } }))]
+    json!({}),
+    json!({ "o": { "a": 3 } }),
+)]
 #[case::no_default_below_an_absent_object(
     &object(&json!({ "o": { "type": "object", "properties": { "a": { "type": "integer", "default": 3 } } } })),
     json!({}), json!({}))]
 #[case::defaults_in_list_items(
     &object(&json!({ "l": { "type": "array", "items": object(&json!({ "a": { "type": "integer", "default": 3 } })) } })),
-    json!({ "l": [{}] }), json!({ "l": [{ "a": 3 }] }))]
+    json!({ "l": [{}] }),
+    json!({ "l": [{ "a": 3 }] }),
+)]
 #[case::defaults_in_map_values(
     &json!({ "type": "object", "additionalProperties": object(&json!({ "a": { "type": "integer", "default": 3 } })) }),
     json!({ "k": {} }), json!({ "k": { "a": 3 } }))]
@@ -128,11 +151,26 @@ const BLOCKED: &str = "FieldValueInvalid <nil>: Invalid value: null: some valida
                        object was invalid; correct the existing errors to complete validation";
 
 #[rstest]
-#[case::type_("integer", json!("x"), Some("FieldValueTypeInvalid spec.f: Invalid value: \"string\": spec.f in body must be of type integer: \"string\""), true)]
+#[case::type_(
+    "integer",
+    json!("x"),
+    Some("FieldValueTypeInvalid spec.f: Invalid value: \"string\": spec.f in body must be of type integer: \"string\""),
+    true,
+)]
 #[case::whole_number_written_as_float("integer", json!(2.0), None, false)]
-#[case::fraction_for_an_integer("integer", json!(2.5), Some("FieldValueTypeInvalid spec.f: Invalid value: \"number\": spec.f in body must be of type integer: \"number\""), true)]
+#[case::fraction_for_an_integer(
+    "integer",
+    json!(2.5),
+    Some("FieldValueTypeInvalid spec.f: Invalid value: \"number\": spec.f in body must be of type integer: \"number\""),
+    true,
+)]
 #[case::integer_for_a_number("number", json!(2), None, false)]
-#[case::object_for_a_list("array", json!({}), Some("FieldValueTypeInvalid spec.f: Invalid value: \"object\": spec.f in body must be of type array: \"object\""), true)]
+#[case::object_for_a_list(
+    "array",
+    json!({}),
+    Some("FieldValueTypeInvalid spec.f: Invalid value: \"object\": spec.f in body must be of type array: \"object\""),
+    true,
+)]
 fn types_are_checked(#[case] kind: &str, #[case] value: Value, #[case] fault: Option<&str>, #[case] blocks: bool) {
     let schema = object(&json!({ "f": { "type": kind } }));
     let faults = admit(&schema, &json!({ "f": value }), None).err().unwrap_or_default();
@@ -141,33 +179,118 @@ fn types_are_checked(#[case] kind: &str, #[case] value: Value, #[case] fault: Op
 }
 
 #[rstest]
-#[case::minimum(json!({ "type": "integer", "minimum": 1.0 }), json!(0), "spec.f: Invalid value: 0: spec.f in body should be greater than or equal to 1")]
-#[case::exclusive_minimum(json!({ "type": "number", "minimum": 1.5, "exclusiveMinimum": true }), json!(1.5), "spec.f: Invalid value: 1.5: spec.f in body should be greater than 1.5")]
-#[case::maximum(json!({ "type": "integer", "maximum": 1.0 }), json!(2), "spec.f: Invalid value: 2: spec.f in body should be less than or equal to 1")]
-#[case::exclusive_maximum(json!({ "type": "integer", "maximum": 2.0, "exclusiveMaximum": true }), json!(2), "spec.f: Invalid value: 2: spec.f in body should be less than 2")]
-#[case::multiple(json!({ "type": "integer", "multipleOf": 2.0 }), json!(3), "spec.f: Invalid value: 3: spec.f in body should be a multiple of 2")]
-#[case::int32(json!({ "type": "integer", "format": "int32" }), json!(3_000_000_000_i64), "<nil>: Invalid value: \"\": Checked value must be of type integer with format int32 in spec.f")]
-#[case::min_length(json!({ "type": "string", "minLength": 1 }), json!(""), "spec.f: Invalid value: \"\": spec.f in body should be at least 1 chars long")]
-#[case::pattern(json!({ "type": "string", "pattern": "^a+$" }), json!("b"), "spec.f: Invalid value: \"b\": spec.f in body should match '^a+$'")]
-#[case::min_items(json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }), json!([]), "spec.f: Invalid value: 0: spec.f in body should have at least 1 items")]
-#[case::unique(json!({ "type": "array", "uniqueItems": true, "items": { "type": "string" } }), json!(["a", "a"]), "spec.f: Invalid value: \"\": spec.f in body shouldn't contain duplicates")]
-#[case::min_properties(json!({ "type": "object", "minProperties": 1 }), json!({}), "spec.f: Invalid value: 0: spec.f in body should have at least 1 properties")]
-#[case::not(json!({ "type": "string", "not": { "enum": ["x"] } }), json!("x"), "<nil>: Invalid value: \"\": \"spec.f\" must not validate the schema (not)")]
-#[case::one_of_two_fit(json!({ "type": "integer", "oneOf": [{ "minimum": 1.0 }, { "minimum": 2.0 }] }), json!(3), "<nil>: Invalid value: \"\": \"spec.f\" must validate one and only one schema (oneOf). Found 2 valid alternatives")]
+#[case::minimum(
+    json!({ "type": "integer", "minimum": 1.0 }),
+    json!(0),
+    "spec.f: Invalid value: 0: spec.f in body should be greater than or equal to 1",
+)]
+#[case::exclusive_minimum(
+    json!({ "type": "number", "minimum": 1.5, "exclusiveMinimum": true }),
+    json!(1.5),
+    "spec.f: Invalid value: 1.5: spec.f in body should be greater than 1.5",
+)]
+#[case::maximum(
+    json!({ "type": "integer", "maximum": 1.0 }),
+    json!(2),
+    "spec.f: Invalid value: 2: spec.f in body should be less than or equal to 1",
+)]
+#[case::exclusive_maximum(
+    json!({ "type": "integer", "maximum": 2.0, "exclusiveMaximum": true }),
+    json!(2),
+    "spec.f: Invalid value: 2: spec.f in body should be less than 2",
+)]
+#[case::multiple(
+    json!({ "type": "integer", "multipleOf": 2.0 }),
+    json!(3),
+    "spec.f: Invalid value: 3: spec.f in body should be a multiple of 2",
+)]
+#[case::int32(
+    json!({ "type": "integer", "format": "int32" }),
+    json!(3_000_000_000_i64),
+    "<nil>: Invalid value: \"\": Checked value must be of type integer with format int32 in spec.f",
+)]
+#[case::min_length(
+    json!({ "type": "string", "minLength": 1 }),
+    json!(""),
+    "spec.f: Invalid value: \"\": spec.f in body should be at least 1 chars long",
+)]
+#[case::pattern(
+    json!({ "type": "string", "pattern": "^a+$" }),
+    json!("b"),
+    "spec.f: Invalid value: \"b\": spec.f in body should match '^a+$'",
+)]
+#[case::min_items(
+    json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }),
+    json!([]),
+    "spec.f: Invalid value: 0: spec.f in body should have at least 1 items",
+)]
+#[case::unique(
+    json!({ "type": "array", "uniqueItems": true, "items": { "type": "string" } }),
+    json!(["a", "a"]),
+    "spec.f: Invalid value: \"\": spec.f in body shouldn't contain duplicates",
+)]
+#[case::min_properties(
+    json!({ "type": "object", "minProperties": 1 }),
+    json!({}),
+    "spec.f: Invalid value: 0: spec.f in body should have at least 1 properties",
+)]
+#[case::not(
+    json!({ "type": "string", "not": { "enum": ["x"] } }),
+    json!("x"),
+    "<nil>: Invalid value: \"\": \"spec.f\" must not validate the schema (not)",
+)]
+#[case::one_of_two_fit(
+    json!({ "type": "integer", "oneOf": [{ "minimum": 1.0 }, { "minimum": 2.0 }] }),
+    json!(3),
+    "<nil>: Invalid value: \"\": \"spec.f\" must validate one and only one schema (oneOf). Found 2 valid alternatives",
+)]
 fn values_are_checked(#[case] field: Value, #[case] value: Value, #[case] fault: &str) {
     let schema = object(&json!({ "f": field }));
     assert_eq!(admit(&schema, &json!({ "f": value }), None), Err(vec![format!("FieldValueInvalid {fault}")]));
 }
 
 #[rstest]
-#[case::required(json!({ "type": "object", "required": ["a"], "properties": { "a": { "type": "string" } } }), json!({}), "FieldValueRequired spec.f.a: Required value")]
-#[case::enumeration(json!({ "type": "string", "enum": ["A", "B"] }), json!("C"), "FieldValueNotSupported spec.f: Unsupported value: \"C\": supported values: \"A\", \"B\"")]
-#[case::max_length(json!({ "type": "string", "maxLength": 1 }), json!("ab"), "FieldValueTooLong spec.f: Too long: may not be more than 1 byte")]
-#[case::max_items(json!({ "type": "array", "maxItems": 2, "items": { "type": "integer" } }), json!([1, 2, 3]), "FieldValueTooMany spec.f: Too many: 3: must have at most 2 items")]
-#[case::max_properties(json!({ "type": "object", "maxProperties": 1, "additionalProperties": { "type": "integer" } }), json!({ "a": 1, "b": 2 }), "FieldValueTooMany spec.f: Too many: 2: must have at most 1 item")]
-#[case::null_for_an_item(json!({ "type": "array", "items": { "type": "integer" } }), json!([null]), "FieldValueTypeInvalid spec.f[0]: Invalid value: \"null\": spec.f[0] in body must be of type integer: \"null\"")]
-#[case::format(json!({ "type": "string", "format": "date-time" }), json!("noon"), "FieldValueTypeInvalid spec.f: Invalid value: \"noon\": spec.f in body must be of type date-time: \"noon\"")]
-#[case::int_or_string(json!({ "x-kubernetes-int-or-string": true }), json!(true), "FieldValueTypeInvalid spec.f: Invalid value: \"boolean\": spec.f in body must be of type integer,string: \"boolean\"")]
+#[case::required(
+    json!({ "type": "object", "required": ["a"], "properties": { "a": { "type": "string" } } }),
+    json!({}),
+    "FieldValueRequired spec.f.a: Required value",
+)]
+#[case::enumeration(
+    json!({ "type": "string", "enum": ["A", "B"] }),
+    json!("C"),
+    "FieldValueNotSupported spec.f: Unsupported value: \"C\": supported values: \"A\", \"B\"",
+)]
+#[case::max_length(
+    json!({ "type": "string", "maxLength": 1 }),
+    json!("ab"),
+    "FieldValueTooLong spec.f: Too long: may not be more than 1 byte",
+)]
+#[case::max_items(
+    json!({ "type": "array", "maxItems": 2, "items": { "type": "integer" } }),
+    json!([1, 2, 3]),
+    "FieldValueTooMany spec.f: Too many: 3: must have at most 2 items",
+)]
+#[case::max_properties(
+    json!({ "type": "object", "maxProperties": 1, "additionalProperties": { "type": "integer" } }),
+    json!({ "a": 1, "b": 2 }),
+    "FieldValueTooMany spec.f: Too many: 2: must have at most 1 item",
+)]
+#[case::null_for_an_item(
+    json!({ "type": "array", "items": { "type": "integer" } }),
+    json!([null]),
+    "FieldValueTypeInvalid spec.f[0]: Invalid value: \"null\": spec.f[0] in body must be of type integer: \"null\"",
+)]
+#[case::format(
+    json!({ "type": "string", "format": "date-time" }),
+    json!("noon"),
+    "FieldValueTypeInvalid spec.f: Invalid value: \"noon\": spec.f in body must be of type date-time: \"noon\"",
+)]
+#[case::int_or_string(
+    json!({ "x-kubernetes-int-or-string": true }),
+    json!(true),
+    "FieldValueTypeInvalid spec.f: Invalid value: \"boolean\": spec.f in body must be of type integer,string: \
+     \"boolean\"",
+)]
 fn a_wrong_shape_stops_the_rules(#[case] field: Value, #[case] value: Value, #[case] fault: &str) {
     let mut schema = object(&json!({ "f": field }));
     schema["x-kubernetes-validations"] = json!([{ "rule": "false", "message": "never" }]);
@@ -175,9 +298,18 @@ fn a_wrong_shape_stops_the_rules(#[case] field: Value, #[case] value: Value, #[c
 }
 
 #[rstest]
-#[case::string_of_int_or_string(json!({ "x-kubernetes-int-or-string": true, "anyOf": [{ "type": "integer" }, { "type": "string" }] }), json!("250m"))]
-#[case::integer_of_int_or_string(json!({ "x-kubernetes-int-or-string": true, "anyOf": [{ "type": "integer" }, { "type": "string" }] }), json!(2))]
-#[case::pattern_of_int_or_string_ignores_integers(json!({ "x-kubernetes-int-or-string": true, "pattern": "^x" }), json!(2))]
+#[case::string_of_int_or_string(
+    json!({ "x-kubernetes-int-or-string": true, "anyOf": [{ "type": "integer" }, { "type": "string" }] }),
+    json!("250m"),
+)]
+#[case::integer_of_int_or_string(
+    json!({ "x-kubernetes-int-or-string": true, "anyOf": [{ "type": "integer" }, { "type": "string" }] }),
+    json!(2),
+)]
+#[case::pattern_of_int_or_string_ignores_integers(
+    json!({ "x-kubernetes-int-or-string": true, "pattern": "^x" }),
+    json!(2),
+)]
 #[case::unknown_format(json!({ "type": "integer", "format": "uint32" }), json!(-1))]
 #[case::length_counts_characters(json!({ "type": "string", "maxLength": 2 }), json!("äö"))]
 #[case::all_of(json!({ "type": "integer", "allOf": [{ "minimum": 1.0 }, { "maximum": 3.0 }] }), json!(2))]
@@ -205,10 +337,16 @@ fn any_of_reports_the_branch_that_came_closest() {
 }
 
 #[rstest]
-#[case::set(json!({ "x-kubernetes-list-type": "set", "items": { "type": "string" } }), json!(["a", "b", "a", "a"]), Some("FieldValueDuplicate spec.l[2]: Duplicate value: \"a\""))]
+#[case::set(
+    json!({ "x-kubernetes-list-type": "set", "items": { "type": "string" } }),
+    json!(["a", "b", "a", "a"]),
+    Some("FieldValueDuplicate spec.l[2]: Duplicate value: \"a\""),
+)]
 #[case::map(
     json!({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": { "type": "object", "additionalProperties": { "type": "string" } } }),
-    json!([{ "k": "x", "v": "1" }, { "k": "x", "v": "2" }]), Some("FieldValueDuplicate spec.l[1]: Duplicate value: {\"k\":\"x\"}"))]
+    json!([{ "k": "x", "v": "1" }, { "k": "x", "v": "2" }]),
+    Some("FieldValueDuplicate spec.l[1]: Duplicate value: {\"k\":\"x\"}"),
+)]
 #[case::atomic(json!({ "items": { "type": "string" } }), json!(["a", "a"]), None)]
 fn lists_are_kept_unique(#[case] mut list: Value, #[case] value: Value, #[case] fault: Option<&str>) {
     list["type"] = json!("array");
@@ -236,9 +374,18 @@ fn with_rules(spec_rules: &Value, container_rules: &Value) -> Value {
 }
 
 #[rstest]
-#[case::message(json!({ "rule": "self.min <= self.max", "message": " min is above max " }), "FieldValueInvalid spec: Invalid value: min is above max")]
-#[case::no_message(json!({ "rule": "self.min <= self.max" }), "FieldValueInvalid spec: Invalid value: failed rule: self.min <= self.max")]
-#[case::message_expression(json!({ "rule": "self.min <= self.max", "messageExpression": "'at most ' + string(self.max)" }), "FieldValueInvalid spec: Invalid value: at most 1")]
+#[case::message(
+    json!({ "rule": "self.min <= self.max", "message": " min is above max " }),
+    "FieldValueInvalid spec: Invalid value: min is above max",
+)]
+#[case::no_message(
+    json!({ "rule": "self.min <= self.max" }),
+    "FieldValueInvalid spec: Invalid value: failed rule: self.min <= self.max",
+)]
+#[case::message_expression(
+    json!({ "rule": "self.min <= self.max", "messageExpression": "'at most ' + string(self.max)" }),
+    "FieldValueInvalid spec: Invalid value: at most 1",
+)]
 #[case::field_path_and_reason(
     json!({ "rule": "self.min <= self.max", "message": "no", "fieldPath": ".min", "reason": "FieldValueForbidden" }),
     "FieldValueForbidden spec.min: Forbidden: no")]
@@ -307,8 +454,14 @@ fn what_did_not_change_is_not_held_against_an_update() {
 }
 
 #[rstest]
-#[case::rule(json!({ "type": "object", "x-kubernetes-validations": [{ "rule": "self.(" }] }), "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule")]
-#[case::pattern(json!({ "type": "string", "pattern": "(" }), "spec.versions[0].schema.openAPIV3Schema.properties[spec].pattern")]
+#[case::rule(
+    json!({ "type": "object", "x-kubernetes-validations": [{ "rule": "self.(" }] }),
+    "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule",
+)]
+#[case::pattern(
+    json!({ "type": "string", "pattern": "(" }),
+    "spec.versions[0].schema.openAPIV3Schema.properties[spec].pattern",
+)]
 #[case::no_type(json!({ "description": "?" }), "spec.versions[0].schema.openAPIV3Schema.properties[spec].type")]
 fn a_schema_that_cannot_be_used_is_refused_with_its_place(#[case] spec: Value, #[case] field: &str) {
     let status = things(&spec).unwrap_err();
