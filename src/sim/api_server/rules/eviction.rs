@@ -1,7 +1,7 @@
 //! Whether a Pod may be evicted: `POST pods/{name}/eviction`.
 //!
-//! Rule: k8s.io/kubernetes `pkg/registry/core/pod/storage/eviction.go`. The budget is asked before the preconditions are
-//! looked at, so a 429 hides a 409.
+//! Rule: k8s.io/kubernetes `pkg/registry/core/pod/storage/eviction.go`. The budget is asked before the preconditions
+//! are looked at, so a 429 hides a 409.
 
 use k8s_openapi::{
     api::{
@@ -168,7 +168,9 @@ mod tests {
 
     fn pod(phase: &str, ready: bool) -> Pod {
         serde_json::from_value(json!({
-            "metadata": { "name": "web-0", "namespace": "shop", "uid": "u1", "resourceVersion": "7", "labels": { "app": "web" } },
+            "metadata": {
+                "name": "web-0", "namespace": "shop", "uid": "u1", "resourceVersion": "7", "labels": { "app": "web" },
+            },
             "status": { "phase": phase, "conditions": [
                 { "type": "Ready", "status": if ready { "True" } else { "False" } },
             ]},
@@ -186,7 +188,10 @@ mod tests {
         let mut budget = json!({
             "metadata": { "name": "web", "namespace": "shop", "generation": 2 },
             "spec": { "selector": { "matchLabels": { "app": "web" } } },
-            "status": { "observedGeneration": 2, "disruptionsAllowed": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2 },
+            "status": {
+                "observedGeneration": 2, "disruptionsAllowed": 1, "currentHealthy": 2, "desiredHealthy": 1,
+                "expectedPods": 2,
+            },
         });
         json_patch::merge(&mut budget, changes);
         serde_json::from_value(budget).unwrap()
@@ -220,7 +225,10 @@ mod tests {
     #[case::unready_always_allowed(
         "Running",
         false,
-        json!({ "spec": { "unhealthyPodEvictionPolicy": "AlwaysAllow" }, "status": { "disruptionsAllowed": 0, "currentHealthy": 0 } }),
+        json!({
+            "spec": { "unhealthyPodEvictionPolicy": "AlwaysAllow" },
+            "status": { "disruptionsAllowed": 0, "currentHealthy": 0 },
+        }),
         Verdict::Delete,
     )]
     #[case::unready_and_charged_where_nothing_is_desired(
@@ -253,12 +261,23 @@ mod tests {
         None,
     )]
     #[case::sync_failed(
-        none_allowed(&json!({ "conditions": [{ "type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "no scale", "lastTransitionTime": "2026-01-01T00:00:00Z" }] })),
+        none_allowed(&json!({
+            "conditions": [{
+                "type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "no scale",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+        })),
         "The disruption budget web does not allow evicting pods currently because it failed sync: no scale",
         None,
     )]
     #[case::other_condition(
-        none_allowed(&json!({ "currentHealthy": 2, "conditions": [{ "type": "DisruptionAllowed", "status": "False", "reason": "InsufficientPods", "message": "wait", "lastTransitionTime": "2026-01-01T00:00:00Z" }] })),
+        none_allowed(&json!({
+            "currentHealthy": 2,
+            "conditions": [{
+                "type": "DisruptionAllowed", "status": "False", "reason": "InsufficientPods", "message": "wait",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+        })),
         "The disruption budget web does not allow evicting pods currently (InsufficientPods): wait",
         None,
     )]
@@ -292,10 +311,15 @@ mod tests {
         assert_eq!(refusal.code, Some(429));
     }
 
+    fn many_pods() -> Value {
+        let pods = (0..=MAX_DISRUPTED_PODS).map(|i| (format!("p{i}"), json!("2026-01-01T00:00:00Z")));
+        Value::Object(pods.collect())
+    }
+
     #[rstest]
     #[case::negative(json!({ "status": { "disruptionsAllowed": -1 } }), "pdb disruptions allowed is negative")]
     #[case::too_many_disrupted(
-        json!({ "status": { "disruptedPods": (0..2_001).map(|i| (format!("p{i}"), json!("2026-01-01T00:00:00Z"))).collect::<serde_json::Map<_, _>>() } }),
+        json!({ "status": { "disruptedPods": many_pods() } }),
         "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
     )]
     fn a_broken_budget_is_403(#[case] changes: Value, #[case] why: &str) {

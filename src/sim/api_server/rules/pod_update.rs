@@ -50,9 +50,9 @@ fn faults(old: &Pod, new: &Pod) -> Vec<Fault> {
         faults.push(Fault::forbidden("spec.tolerations", detail));
     }
     let gates = old.scheduling_gates.as_ref().unwrap_or(&none);
-    for gate in new.scheduling_gates.iter().flatten().filter(|gate| !gates.contains(gate)) {
+    for (index, gate) in new.scheduling_gates.iter().flatten().enumerate().filter(|(_, gate)| !gates.contains(gate)) {
         let detail = format!("only deletion is allowed, but found new scheduling gate '{}'", gate.name);
-        faults.push(Fault::forbidden("spec.schedulingGates", &detail));
+        faults.push(Fault::forbidden(format!("spec.schedulingGates[{index}].name"), &detail));
     }
     let rest = with_allowed_changes_undone(old, new);
     if rest != *old {

@@ -299,11 +299,19 @@ mod tests {
     #[case::not_best_effort(json!({ "scopes": ["NotBestEffort"] }), true)]
     #[case::any_class(json!({ "scopes": ["PriorityClass"] }), true)]
     #[case::this_class(
-        json!({ "scopeSelector": { "matchExpressions": [{ "scopeName": "PriorityClass", "operator": "In", "values": ["high"] }] } }),
+        json!({
+            "scopeSelector": {
+                "matchExpressions": [{ "scopeName": "PriorityClass", "operator": "In", "values": ["high"] }],
+            },
+        }),
         true,
     )]
     #[case::other_class(
-        json!({ "scopeSelector": { "matchExpressions": [{ "scopeName": "PriorityClass", "operator": "NotIn", "values": ["high"] }] } }),
+        json!({
+            "scopeSelector": {
+                "matchExpressions": [{ "scopeName": "PriorityClass", "operator": "NotIn", "values": ["high"] }],
+            },
+        }),
         false,
     )]
     #[case::cross_namespace(json!({ "scopes": ["CrossNamespacePodAffinity"] }), false)]

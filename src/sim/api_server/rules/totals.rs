@@ -1,6 +1,6 @@
 //! What a Pod asks for in all: containers, sidecars, init containers, pod-level resources and overhead.
 //!
-//! Rule: k8s.io/component-helpers `resource/helpers.go`, as of 1.37: totals are formed first, then the largest is taken.
+//! Rule: k8s.io/component-helpers `resource/helpers.go` as of 1.37: totals are formed first, then the largest is taken.
 
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, PodStatus};
 

@@ -6,7 +6,9 @@ use super::*;
 fn web(changes: &Value) -> Pod {
     let mut pod = json!({
         "metadata": { "name": "web-0", "namespace": "shop" },
-        "spec": { "containers": [{ "name": "app", "image": "app:1", "resources": { "limits": { "cpu": "0.5", "memory": "1Gi" } } }] },
+        "spec": { "containers": [{
+            "name": "app", "image": "app:1", "resources": { "limits": { "cpu": "0.5", "memory": "1Gi" } },
+        }]},
     });
     json_patch::merge(&mut pod, changes);
     serde_json::from_value(pod).unwrap()
@@ -135,7 +137,9 @@ fn policies(entries: &Value) -> Value {
      overcommitable resources",
 )]
 #[case::extended_below_limit(
-    container(&json!({ "resources": { "requests": { "example.dev/gpu": "1" }, "limits": { "example.dev/gpu": "2" } } })),
+    container(&json!({
+        "resources": { "requests": { "example.dev/gpu": "1" }, "limits": { "example.dev/gpu": "2" } },
+    })),
     "FieldValueInvalid spec.containers[0].resources.requests: Invalid value: \"1\": must be equal to example.dev/gpu \
      limit of 2",
 )]
@@ -150,11 +154,21 @@ fn policies(entries: &Value) -> Value {
      values: \"NotRequired\", \"RestartContainer\"",
 )]
 #[case::policy_twice(
-    policies(&json!([{ "resourceName": "cpu", "restartPolicy": "NotRequired" }, { "resourceName": "cpu", "restartPolicy": "NotRequired" }])),
+    policies(&json!([
+        { "resourceName": "cpu", "restartPolicy": "NotRequired" },
+        { "resourceName": "cpu", "restartPolicy": "NotRequired" },
+    ])),
     "FieldValueDuplicate spec.containers[0].resizePolicy[1]: Duplicate value: \"cpu\"",
 )]
 #[case::restarting_init_container(
-    json!({ "spec": { "initContainers": [{ "name": "i", "image": "i", "resizePolicy": [{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }] }] } }),
+    json!({
+        "spec": {
+            "initContainers": [{
+                "name": "i", "image": "i",
+                "resizePolicy": [{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }],
+            }],
+        },
+    }),
     "FieldValueInvalid spec.initContainers[0].resizePolicy[0].restartPolicy: Invalid value: \"RestartContainer\": \
      must not be set to 'RestartContainer' for non-sidecar initContainers",
 )]
@@ -171,11 +185,20 @@ fn an_invalid_pod_is_422(#[case] changes: Value, #[case] fault: &str) {
 }
 
 #[rstest]
-#[case::container(container(&json!({ "name": "App" })), "spec.containers[0].name")]
-#[case::pod(json!({ "metadata": { "name": "web_0" } }), "metadata.name")]
-fn names_are_dns_names(#[case] changes: Value, #[case] field: &str) {
-    let fault = messages(create(web(&changes)).unwrap_err()).remove(0);
-    assert!(fault.starts_with(&format!("FieldValueInvalid {field}: Invalid value: ")) && fault.contains("RFC 1123"));
+#[case::container(
+    container(&json!({ "name": "App" })),
+    "FieldValueInvalid spec.containers[0].name: Invalid value: \"App\": a lowercase RFC 1123 label must consist of \
+     lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
+     or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)]
+#[case::pod(
+    json!({ "metadata": { "name": "web_0" } }),
+    "FieldValueInvalid metadata.name: Invalid value: \"web_0\": a lowercase RFC 1123 subdomain must consist of lower \
+     case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
+     'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)]
+fn names_are_dns_names(#[case] changes: Value, #[case] fault: &str) {
+    assert_eq!(messages(create(web(&changes)).unwrap_err()), [fault]);
 }
 
 #[test]
@@ -185,9 +208,8 @@ fn a_pod_that_never_restarts_cannot_restart_for_a_resize() {
     changes["spec"]["restartPolicy"] = json!("Never");
     assert_eq!(
         messages(create(web(&changes)).unwrap_err()),
-        [
-            "FieldValueInvalid spec.containers[0].resizePolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' when pod `restartPolicy` is 'Never'"
-        ]
+        ["FieldValueInvalid spec.containers[0].resizePolicy: Invalid value: \"RestartContainer\": must be \
+             'NotRequired' when pod `restartPolicy` is 'Never'"]
     );
 }
 
@@ -236,7 +258,8 @@ fn a_quota_refuses_a_new_pod() {
     assert_eq!(
         refusal.message.as_deref(),
         Some(
-            "pods \"web-\" is forbidden: exceeded quota: team, requested: limits.cpu=500m, used: limits.cpu=1, limited: limits.cpu=1"
+            "pods \"web-\" is forbidden: exceeded quota: team, requested: limits.cpu=500m, used: limits.cpu=1, \
+             limited: limits.cpu=1"
         )
     );
 }
@@ -248,7 +271,13 @@ fn toleration(key: &str, seconds: Option<i64>) -> Value {
 #[rstest]
 #[case::nothing(json!({}))]
 #[case::image(
-    json!({ "spec": { "containers": [{ "name": "app", "image": "app:2", "resources": { "limits": { "cpu": "500m", "memory": "1024Mi" } } }] } }),
+    json!({
+        "spec": {
+            "containers": [{
+                "name": "app", "image": "app:2", "resources": { "limits": { "cpu": "500m", "memory": "1024Mi" } },
+            }],
+        },
+    }),
 )]
 #[case::shorter_deadline(json!({ "spec": { "activeDeadlineSeconds": 50 } }))]
 #[case::toleration_added(json!({ "spec": { "tolerations": [toleration("a", Some(9)), toleration("b", None)] } }))]
@@ -278,7 +307,13 @@ const REFUSED: &str = "FieldValueForbidden spec: Forbidden: pod updates may not 
 
 #[rstest]
 #[case::resources(
-    json!({ "spec": { "containers": [{ "name": "app", "image": "app:1", "resources": { "limits": { "cpu": "2", "memory": "1Gi" } } }] } }),
+    json!({
+        "spec": {
+            "containers": [{
+                "name": "app", "image": "app:1", "resources": { "limits": { "cpu": "2", "memory": "1Gi" } },
+            }],
+        },
+    }),
     format!("{REFUSED}  spec.containers.0.resources.limits.cpu: \"500m\" -> \"2000m\"\n  \
      spec.containers.0.resources.requests.cpu: \"500m\" -> \"2000m\""),
 )]
@@ -303,7 +338,8 @@ const REFUSED: &str = "FieldValueForbidden spec: Forbidden: pod updates may not 
 )]
 #[case::gate_added(
     json!({ "spec": { "schedulingGates": [{ "name": "g" }, { "name": "h" }] } }),
-    "FieldValueForbidden spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate \
+    "FieldValueForbidden spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling \
+     gate \
      'h'".to_owned(),
 )]
 fn a_plain_update_may_not_change_more(#[case] changes: Value, #[case] fault: String) {

@@ -1,8 +1,8 @@
 //! Custom resources against the structural schema of their definition.
 //!
-//! An object goes through the same steps as in the server: unknown fields are pruned, nulls dropped, defaults filled in,
-//! then types and values, list uniqueness and CEL rules are checked. What did not change since the stored object is not
-//! held against an update (ratcheting, KEP-4008). Rules: k8s.io/apiextensions-apiserver `pkg/apiserver/schema`,
+//! An object goes through the same steps as in the server: unknown fields are pruned, nulls dropped, defaults filled
+//! in, then types and values, list uniqueness and CEL rules are checked. What did not change since the stored object is
+//! not held against an update (ratcheting, KEP-4008). Rules: k8s.io/apiextensions-apiserver `pkg/apiserver/schema`,
 //! `pkg/apiserver/validation` and `pkg/registry/customresource`.
 
 mod format;
