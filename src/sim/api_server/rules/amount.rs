@@ -187,7 +187,6 @@ mod tests {
     #[case("0", "1Mi", "1Mi")]
     #[case("300m", "700m", "1")]
     fn a_sum_is_in_the_units_of_its_first_part(#[case] left: &str, #[case] right: &str, #[case] sum: &str) {
-        let _ = sum;
         let total = amount(left) + amount(right);
         assert_eq!(total, amount(sum));
         assert_eq!(total.binary, if left == "0" { right.ends_with('i') } else { left.ends_with('i') });

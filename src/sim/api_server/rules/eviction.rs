@@ -221,6 +221,7 @@ mod tests {
     #[case::selects_nobody("Running", true, json!({ "spec": { "selector": null } }), Verdict::Delete)]
     #[case::selects_everybody("Running", true, json!({ "spec": { "selector": { "matchLabels": null } } }), charged())]
     #[case::in_another_namespace("Running", true, json!({ "metadata": { "namespace": "bank" } }), Verdict::Delete)]
+    #[case::many_disrupted("Running", true, json!({ "status": { "disruptedPods": disrupted(2_000) } }), charged())]
     #[case::unready_and_healthy_enough("Running", false, none_allowed(&json!({})), Verdict::Delete)]
     #[case::unready_always_allowed(
         "Running",
@@ -311,15 +312,15 @@ mod tests {
         assert_eq!(refusal.code, Some(429));
     }
 
-    fn many_pods() -> Value {
-        let pods = (0..=MAX_DISRUPTED_PODS).map(|i| (format!("p{i}"), json!("2026-01-01T00:00:00Z")));
+    fn disrupted(count: usize) -> Value {
+        let pods = (0..count).map(|i| (format!("p{i}"), json!("2026-01-01T00:00:00Z")));
         Value::Object(pods.collect())
     }
 
     #[rstest]
     #[case::negative(json!({ "status": { "disruptionsAllowed": -1 } }), "pdb disruptions allowed is negative")]
     #[case::too_many_disrupted(
-        json!({ "status": { "disruptedPods": many_pods() } }),
+        json!({ "status": { "disruptedPods": disrupted(2_001) } }),
         "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
     )]
     fn a_broken_budget_is_403(#[case] changes: Value, #[case] why: &str) {

@@ -116,11 +116,10 @@ fn aggregate(pod: &Pod, of: &impl Fn(&Container, Option<&ContainerStatus>) -> Am
         if is_sidecar(container) {
             amount::add(&mut running, &needed);
             amount::add(&mut sidecars, &needed);
-            needed.clone_from(&sidecars);
         } else {
             amount::add(&mut needed, &sidecars);
+            amount::raise(&mut starting, &needed);
         }
-        amount::raise(&mut starting, &needed);
     }
     amount::raise(&mut running, &starting);
     running

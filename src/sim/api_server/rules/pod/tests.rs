@@ -64,6 +64,12 @@ fn what_is_set_is_not_defaulted() {
     }
 }
 
+#[test]
+fn a_negative_grace_period_is_one_second() {
+    let stored = create(web(&json!({ "spec": { "terminationGracePeriodSeconds": -5 } }))).unwrap();
+    assert_eq!(stored.spec.unwrap().termination_grace_period_seconds, Some(1));
+}
+
 #[rstest]
 #[case("app", "Always")]
 #[case("app:latest", "Always")]
@@ -188,8 +194,8 @@ fn an_invalid_pod_is_422(#[case] changes: Value, #[case] fault: &str) {
 #[case::container(
     container(&json!({ "name": "App" })),
     "FieldValueInvalid spec.containers[0].name: Invalid value: \"App\": a lowercase RFC 1123 label must consist of \
-     lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
-     or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+     lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. \
+     'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )]
 #[case::pod(
     json!({ "metadata": { "name": "web_0" } }),
@@ -298,6 +304,16 @@ fn changed(changes: &Value) -> Pod {
     let mut json = serde_json::to_value(stored()).unwrap();
     json_patch::merge(&mut json, changes);
     serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn a_plain_update_that_leaves_out_pod_level_resources_does_not_change_them() {
+    let old = create(web(&json!({ "spec": { "resources": { "requests": { "cpu": "2" } } } }))).unwrap();
+    let mut new = old.clone();
+    new.spec.as_mut().unwrap().resources = None;
+    assert_eq!(validate_update(&old, &new), Ok(()));
+    new.spec.as_mut().unwrap().resources = serde_json::from_value(json!({ "requests": { "cpu": "3" } })).unwrap();
+    assert_eq!(validate_update(&old, &new).unwrap_err().code, Some(422));
 }
 
 const REFUSED: &str = "FieldValueForbidden spec: Forbidden: pod updates may not change fields other than \

@@ -30,7 +30,12 @@ const REQUESTS: &str = "/spec/containers/0/resources/requests";
 const LIMITS: &str = "/spec/containers/0/resources/limits";
 const CPU: &str = "/spec/containers/0/resources/requests/cpu";
 const SIDECAR_CPU: &str = "/spec/initContainers/0/resources/requests/cpu";
+const INIT_POLICY: &str = "/spec/initContainers/1/resizePolicy";
 const INIT_CPU: &str = "/spec/initContainers/1/resources/requests/cpu";
+
+fn restarting() -> Value {
+    json!([{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }])
+}
 
 /// A Burstable Pod that runs on `n1`: `app` (500m, 256Mi, limits 1 and 512Mi), sidecar `mesh`, init container `init`.
 fn running(edits: Edits<'_>) -> Pod {
@@ -104,6 +109,10 @@ fn best_effort() -> Pod {
     &[(LIMITS, json!({ "cpu": "2" }))],
 )]
 #[case::guaranteed_grows(guaranteed(), &[(CPU, json!("2")), ("/spec/containers/0/resources/limits/cpu", json!("2"))])]
+#[case::beside_a_restarting_init_container(
+    running(&[(INIT_POLICY, restarting())]),
+    &[(CPU, json!("900m"))],
+)]
 #[case::no_container_runs_yet(running(&[("/status/containerStatuses", Value::Null)]), &[(CPU, json!("900m"))])]
 #[case::terminating(
     running(&[("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"))]),

@@ -32,7 +32,7 @@ pub(super) fn fill_defaults(value: &mut Value, node: &Node) {
         Value::Object(map) => {
             for (key, field) in &node.properties {
                 let Some(default) = &field.default else { continue };
-                if map.get(key).is_none_or(|value| value.is_null() && !field.nullable) {
+                if !map.contains_key(key) {
                     map.insert(key.clone(), default.clone());
                 }
             }

@@ -67,6 +67,16 @@ fn a_schema_can_be_shared_between_tasks() {
     json!({ "any": { "x": 1 } }),
     json!({ "any": { "x": 1 } }),
 )]
+#[case::preserved_in_a_list(
+    &object(&json!({ "l": { "type": "array", "x-kubernetes-preserve-unknown-fields": true } })),
+    json!({ "l": [{ "x": 1 }] }),
+    json!({ "l": [{ "x": 1 }] }),
+)]
+#[case::null_item_with_a_default_is_replaced(
+    &object(&json!({ "l": { "type": "array", "items": { "type": "integer", "default": 3 } } })),
+    json!({ "l": [1, null] }),
+    json!({ "l": [1, 3] }),
+)]
 #[case::known_fields_below_a_preserving_one_are_pruned_again(
     &json!({
         "type": "object", "x-kubernetes-preserve-unknown-fields": true,
@@ -124,7 +134,7 @@ fn objects_are_pruned_and_defaulted(#[case] schema: &Value, #[case] spec: Value,
 #[test]
 fn strict_decoding_lists_unknown_fields_metadata_first() {
     let schema = things(&object(&json!({ "l": { "type": "array", "items": object(&json!({})) } }))).unwrap();
-    let mut object = thing(&json!({ "l": [{ "deep": 1 }], "foo": 1 }));
+    let mut object = thing(&json!({ "zoo": 1, "l": [{ "deep": 1 }] }));
     object["metadata"]["labelz"] = json!({});
     let status = schema.admit(object.clone(), None, true).unwrap_err();
     assert_eq!((status.code, status.reason.as_deref()), (Some(400), Some("BadRequest")));
@@ -132,7 +142,7 @@ fn strict_decoding_lists_unknown_fields_metadata_first() {
         status.message.as_deref(),
         Some(
             "Thing in version \"v1\" cannot be handled as a Thing: strict decoding error: unknown field \
-             \"metadata.labelz\", unknown field \"spec.foo\", unknown field \"spec.l[0].deep\""
+             \"metadata.labelz\", unknown field \"spec.l[0].deep\", unknown field \"spec.zoo\""
         )
     );
     let stored = schema.admit(object, None, false).unwrap();

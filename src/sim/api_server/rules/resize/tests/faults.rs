@@ -74,12 +74,12 @@ fn causes(refusal: Box<Status>) -> Vec<String> {
     &["FieldValueForbidden spec: Forbidden: only cpu and memory resources are mutable"])]
 #[case::resize_policy_changed(
     running(&[]),
-    &[("/spec/containers/0/resizePolicy", json!([{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }]))],
+    &[("/spec/containers/0/resizePolicy", restarting())],
     &["FieldValueForbidden spec: Forbidden: only cpu and memory resources are mutable"],
 )]
 #[case::resize_policy_left_out(
     running(&[(
-        "/spec/containers/0/resizePolicy", json!([{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }]),
+        "/spec/containers/0/resizePolicy", restarting(),
     )]),
     &[("/spec/containers/0/resizePolicy", Value::Null)],
     &["FieldValueForbidden spec: Forbidden: only cpu and memory resources are mutable"],
@@ -92,8 +92,8 @@ fn causes(refusal: Box<Status>) -> Vec<String> {
 )]
 #[case::restarting_init_container_changed(
     running(&[(
-        "/spec/initContainers/1/resizePolicy",
-        json!([{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }]),
+        INIT_POLICY,
+        restarting(),
     )]),
     &[(INIT_CPU, json!("200m"))],
     &["FieldValueForbidden spec.initContainers[1]: Forbidden: non-sidecar init containers with a resize policy of \

@@ -103,3 +103,31 @@ fn what_did_not_change_is_not_held_against_an_update() {
     let worse = json!({ "n": 7, "o": { "a": 7 }, "x": "before" });
     assert_eq!(admit(&schema, &worse, Some(&stored)).unwrap_err().len(), 2);
 }
+
+#[test]
+fn a_transition_rule_is_held_against_what_did_not_change() {
+    let schema = with_rules(&json!([{ "rule": "self.max > oldSelf.max", "message": "must grow" }]), &json!([]));
+    let spec = json!({ "max": 1 });
+    assert_eq!(
+        admit(&schema, &spec, Some(&spec)),
+        Err(vec!["FieldValueInvalid spec: Invalid value: must grow".to_owned()])
+    );
+}
+
+#[test]
+fn rules_inside_all_of_count() {
+    let mut schema = with_rules(&json!([]), &json!([]));
+    schema["allOf"] = json!([{ "x-kubernetes-validations": [{ "rule": "self.max < 5", "message": "too large" }] }]);
+    assert_eq!(
+        admit(&schema, &json!({ "max": 5 }), None),
+        Err(vec!["FieldValueInvalid spec: Invalid value: too large".to_owned()])
+    );
+}
+
+#[test]
+fn a_list_that_was_not_unique_before_need_not_be_now() {
+    let schema = with_rules(&json!([]), &json!([]));
+    let twice = |max: i64| json!({ "containers": [{ "name": "a", "max": max }, { "name": "a", "max": 2 }] });
+    assert!(admit(&schema, &twice(1), Some(&twice(0))).is_ok());
+    assert!(admit(&schema, &twice(1), Some(&json!({}))).is_err());
+}
