@@ -213,3 +213,18 @@ fn the_wrong_kind_is_named() {
     let status = schema.admit(object, None, false).unwrap_err();
     assert!(status.message.unwrap().ends_with("kind: Invalid value: \"Thong\": must be Thing"));
 }
+#[test]
+fn the_policy_definition_is_usable_and_refuses_nonsense() {
+    use kube::CustomResourceExt;
+    let crd = crate::api::VerticalResizePolicy::crd();
+    let schema = Structural::from_crd(&crd, "v1alpha1").unwrap();
+    let policy = |spec: Value| {
+        json!({ "apiVersion": "autoscaling.tailor.dev/v1alpha1", "kind": "VerticalResizePolicy",
+                "metadata": { "name": "p" }, "spec": spec })
+    };
+    let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" });
+    let stored = schema.admit(policy(json!({ "targetRef": target })), None, true).unwrap();
+    assert_eq!(stored["spec"]["strategy"], "InPlaceOrRecreate");
+    assert_eq!(schema.admit(policy(json!({})), None, true).unwrap_err().code, Some(422));
+    assert_eq!(schema.admit(policy(json!({ "targetRef": target, "x": 1 })), None, true).unwrap_err().code, Some(400));
+}
