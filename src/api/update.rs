@@ -9,7 +9,7 @@ use super::Period;
 
 /// When and how Pods are changed.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[x_kube(validation = Rule::new("type(self.maxUnavailable) == string ? self.maxUnavailable.matches('^(100|[1-9]?[0-9])%$') : self.maxUnavailable >= 0").message("maxUnavailable must be a number of Pods or a percentage such as 25%"))]
+#[x_kube(validation = Rule::new("string(self.maxUnavailable).matches('^([0-9]+|(100|[1-9]?[0-9])%)$')").message("maxUnavailable must be a number of Pods or a percentage such as 25%"))]
 #[serde(rename_all = "camelCase")]
 pub struct UpdatePolicy {
     /// A change smaller than this share of the present request is not worth a write. Per cent.
