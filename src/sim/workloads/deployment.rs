@@ -73,7 +73,8 @@ fn rollout(spec: &DeploymentSpec, current: &ReplicaSet, old: &[ReplicaSet]) -> V
     let surge = pods::scaled(rolling.and_then(|r| r.max_surge.as_ref()).unwrap_or(&quarter), wanted, true);
     let unavailable = pods::scaled(rolling.and_then(|r| r.max_unavailable.as_ref()).unwrap_or(&quarter), wanted, false);
     let size = |set: &ReplicaSet| set.spec.replicas.unwrap_or(0);
-    let ready = |set: &ReplicaSet| set.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0);
+    // A set that has just been made smaller may still tell of Pods that are on their way out.
+    let ready = |set: &ReplicaSet| set.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0).min(size(set));
     let old_total: i32 = old.iter().map(size).sum();
     let mut steps = Vec::new();
     let room = if recreate { if old_total > 0 { 0 } else { wanted } } else { wanted + surge - old_total };

@@ -66,3 +66,6 @@ async fn reconcile(world: &mut World, kind: Kind, key: &ObjectKey) -> kube::Resu
         Kind::Disruption => disruption::reconcile(world, key).await,
     }
 }
+
+#[cfg(test)]
+mod tests;
