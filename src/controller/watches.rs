@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
-use futures::{Stream, StreamExt, channel::mpsc::UnboundedSender};
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
@@ -15,7 +15,7 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     runtime::{
         WatchStreamExt,
-        reflector::{ObjectRef, store::Writer},
+        reflector::store::Writer,
         watcher::{self, Event, watcher},
     },
 };
@@ -52,7 +52,6 @@ pub fn start(
     context: &Arc<Context>,
     tasks: &mut JoinSet<()>,
     policies: Writer<VerticalResizePolicy>,
-    changed: UnboundedSender<ObjectRef<VerticalResizePolicy>>,
 ) -> Vec<watch::Receiver<bool>> {
     vec![
         mirror::<Node>(context, tasks, Api::all(context.client.clone())),
@@ -64,7 +63,7 @@ pub fn start(
         mirror_namespaced::<Job>(context, tasks),
         mirror_namespaced::<CronJob>(context, tasks),
         mirror_namespaced::<Pod>(context, tasks),
-        watch_policies(context, tasks, policies, changed),
+        watch_policies(context, tasks, policies),
     ]
 }
 
@@ -141,7 +140,6 @@ fn watch_policies(
     context: &Arc<Context>,
     tasks: &mut JoinSet<()>,
     mut store: Writer<VerticalResizePolicy>,
-    changed: UnboundedSender<ObjectRef<VerticalResizePolicy>>,
 ) -> watch::Receiver<bool> {
     let (ready, is_ready) = watch::channel(false);
     let policies = api::<VerticalResizePolicy>(&context.client, context.options.namespace.as_deref());
@@ -155,10 +153,7 @@ fn watch_policies(
             store.apply_watcher_event(&event);
             let is_complete = matches!(event, Event::InitDone);
             let touched = note(&context, event, &mut gone);
-            for name in context.policies_of(&touched) {
-                // The receiver is gone only while everything stops.
-                let _ = changed.unbounded_send(name);
-            }
+            context.trigger(&touched);
             if is_complete {
                 ready.send_replace(true);
             }
@@ -380,7 +375,8 @@ fn workload<K: Mirrored + HasTemplate>(mut object: K) -> Workload {
     let (api_version, kind) = K::KIND;
     let replicas = object.replicas();
     let spec = object.template().and_then(|template| template.spec).unwrap_or_default();
-    let containers = spec.init_containers.into_iter().flatten().chain(spec.containers);
+    let sidecars = spec.init_containers.into_iter().flatten().filter(|c| c.restart_policy.as_deref() == Some("Always"));
+    let containers = sidecars.chain(spec.containers);
     let template = containers.filter_map(|container| {
         let resources = container.resources.as_ref().map(ContainerResources::try_from).transpose().ok()?;
         Some((container.name, resources.unwrap_or_default()))
