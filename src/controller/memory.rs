@@ -95,6 +95,8 @@ struct Eviction {
     at: Timestamp,
     /// The least that a sized replacement requests, by container.
     wanted: BTreeMap<String, Resources>,
+    /// The Pods that came since, by UID: each is judged when it is first seen, for it may be resized later.
+    judged: BTreeSet<String>,
     unsized_replacement: bool,
 }
 
@@ -147,7 +149,7 @@ impl Memory {
 
     /// A Pod of the workload was evicted; a replacement that has its size requests at least `wanted`.
     pub fn evicted(&mut self, workload: &WorkloadId, wanted: BTreeMap<String, Resources>, now: Timestamp) {
-        self.evictions.insert(workload.clone(), Eviction { at: now, wanted, unsized_replacement: false });
+        self.evictions.insert(workload.clone(), Eviction { at: now, wanted, judged: BTreeSet::new(), unsized_replacement: false });
     }
 
     /// Looks whether Pods that came after the last eviction have their size. While they have not, an eviction gains
@@ -167,11 +169,13 @@ impl Memory {
         let evicted_at = eviction.at.as_second();
         let newer = |pod: &&PodRecord| pod.view.created.is_some_and(|created| created.as_second() > evicted_at);
         for pod in pods.into_iter().filter(newer) {
+            if !eviction.judged.insert(pod.view.uid.clone()) {
+                continue;
+            }
             let is_sized = pod.view.containers.iter().all(|container| {
                 eviction.wanted.get(&container.name).is_none_or(|wanted| wanted.fits_in(container.desired.requests))
             });
-            // A resize may have given a Pod its size later; once is enough to know that admission did not.
-            eviction.unsized_replacement |= !is_sized && pod.view.generation <= 1;
+            eviction.unsized_replacement |= !is_sized;
         }
         eviction.unsized_replacement
     }
@@ -220,9 +224,9 @@ mod tests {
         assert!((8..=20).contains(&disrupted), "{disrupted}");
     }
 
-    fn pod(created: i64, cpu: &str) -> PodRecord {
+    fn pod(uid: &str, created: i64, cpu: &str) -> PodRecord {
         let pod = json!({
-            "metadata": { "name": "p", "namespace": "shop", "uid": "u", "generation": 1 },
+            "metadata": { "name": "p", "namespace": "shop", "uid": uid, "generation": 1 },
             "spec": { "containers": [{ "name": "app", "resources": { "requests": { "cpu": cpu } } }] },
         });
         let mut pod = PodRecord::read(&serde_json::from_value(pod).unwrap()).unwrap();
@@ -236,11 +240,13 @@ mod tests {
         let wanted = BTreeMap::from([("app".to_owned(), Resources { cpu: Some(MilliCpu(900)), memory: None })]);
         let mut memory = Memory::new(NOW);
         memory.evicted(&workload, wanted, NOW);
-        assert!(!memory.replacements_are_unsized(&workload, [&pod(-5, "100m")], after(1)), "an older Pod says nothing");
-        assert!(!memory.replacements_are_unsized(&workload, [&pod(1, "1")], after(1)));
-        assert!(memory.replacements_are_unsized(&workload, [&pod(1, "100m")], after(1)));
-        assert!(memory.replacements_are_unsized(&workload, [], after(60)));
-        assert!(!memory.replacements_are_unsized(&workload, [&pod(1, "100m")], after(361)));
+        let mut unsized_with = |pods: &[PodRecord], minutes| memory.replacements_are_unsized(&workload, pods, after(minutes));
+        assert!(!unsized_with(&[pod("old", -5, "100m")], 1), "an older Pod says nothing");
+        assert!(!unsized_with(&[pod("a", 1, "1")], 1));
+        assert!(!unsized_with(&[pod("a", 1, "100m")], 20), "it came with its size, and was resized later");
+        assert!(unsized_with(&[pod("b", 21, "100m")], 21));
+        assert!(unsized_with(&[], 60));
+        assert!(!unsized_with(&[pod("c", 22, "100m")], 361));
     }
 
     #[test]
