@@ -1,13 +1,11 @@
 //! Own writes count at once, however late the watch shows them.
 //!
 //! After a resize the Pod that the server returned is the truth, and what the watch brings of an older generation is
-//! not. A sent eviction counts until the Pod is gone. A wish that is on its way counts against its Node's room.
+//! not. A sent eviction counts until the Pod is gone.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-
-use crate::resources::Resources;
 
 /// After this the watch is believed again: the server may have been restored from a backup, and counts anew.
 const BELIEVED_FOR: SignedDuration = SignedDuration::from_mins(5);
@@ -17,7 +15,6 @@ const BELIEVED_FOR: SignedDuration = SignedDuration::from_mins(5);
 pub struct Expectations {
     generations: BTreeMap<String, (i64, Timestamp)>,
     evicted: BTreeMap<String, Timestamp>,
-    reserved: BTreeMap<String, Resources>,
 }
 
 impl Expectations {
@@ -46,26 +43,10 @@ impl Expectations {
         self.evicted.get(uid).is_some_and(|at| now.duration_since(*at) < BELIEVED_FOR)
     }
 
-    /// A resize is about to be sent after which the Pod requests `total`.
-    pub fn reserve(&mut self, uid: &str, total: Resources) {
-        self.reserved.insert(uid.to_owned(), total);
-    }
-
-    /// What is on its way to be requested by the Pod.
-    pub fn reserved(&self, uid: &str) -> Resources {
-        self.reserved.get(uid).copied().unwrap_or_default()
-    }
-
-    /// The resize was answered.
-    pub fn release(&mut self, uid: &str) {
-        self.reserved.remove(uid);
-    }
-
     /// The Pod is gone.
     pub fn forget(&mut self, uid: &str) {
         self.generations.remove(uid);
         self.evicted.remove(uid);
-        self.reserved.remove(uid);
     }
 }
 
@@ -104,9 +85,7 @@ mod tests {
         let mut expectations = Expectations::default();
         expectations.wrote("u1", 3, NOW);
         expectations.evicted("u1", NOW);
-        expectations.reserve("u1", Resources::new(crate::resources::MilliCpu(1), crate::resources::Bytes(1)));
         expectations.forget("u1");
         assert!(!expectations.is_stale("u1", 1, NOW) && !expectations.is_evicted("u1", NOW));
-        assert_eq!(expectations.reserved("u1"), Resources::default());
     }
 }

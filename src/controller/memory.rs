@@ -51,8 +51,10 @@ pub struct Memory {
 pub struct PodMemory {
     /// The planner's own clocks.
     pub history: PodHistory,
-    /// What was last told of it, so that it is told once.
-    pub told: Option<(Action, Option<Why>)>,
+    /// What was told of it since it was last well, so that it is told once.
+    pub told: BTreeSet<(Action, Option<Why>)>,
+    /// Evictions refused in a row.
+    pub evictions_refused: u32,
     /// What the API server refused, and is not asked again for a while.
     pub hold: Option<Hold>,
 }

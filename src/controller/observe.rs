@@ -77,7 +77,7 @@ pub struct PodSeen {
 pub struct NodeUse {
     /// The Node.
     pub node: NodeView,
-    /// What each of its Pods counts for, by UID; resizes on their way included.
+    /// What each of its Pods counts for, by UID.
     pub footprints: BTreeMap<String, Resources>,
 }
 
@@ -131,11 +131,7 @@ fn look(context: &Context, policy: Arc<Policy>, resize_served: bool) -> Observed
 
 fn node(world: &World, name: &str) -> Option<NodeUse> {
     let node = world.nodes.get(name)?.clone();
-    let footprint = |pod: &Arc<PodRecord>| {
-        let uid = pod.view.uid.clone();
-        let on_its_way = world.expectations.reserved(&uid);
-        (uid, pod.footprint.max(on_its_way))
-    };
+    let footprint = |pod: &Arc<PodRecord>| (pod.view.uid.clone(), pod.footprint);
     Some(NodeUse { node, footprints: world.pods_on(name).map(footprint).collect() })
 }
 

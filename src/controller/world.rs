@@ -129,7 +129,6 @@ impl World {
     /// The server answered a write with this Pod.
     pub fn wrote_pod(&mut self, pod: PodRecord, now: Timestamp) {
         self.expectations.wrote(&pod.view.uid, pod.view.generation, now);
-        self.expectations.release(&pod.view.uid);
         self.put_pod(pod);
     }
 
