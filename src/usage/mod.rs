@@ -3,6 +3,9 @@
 //! A [`UsageSource`] answers with [`Sample`]s and decides nothing. Absent is not zero: a source leaves out what it has
 //! not measured, and answers [`Error`] when it could not look.
 
+pub mod metrics_api;
+pub mod prometheus;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use thiserror::Error;
