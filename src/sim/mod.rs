@@ -4,6 +4,9 @@
 //! (scenario, seed). Start at `cluster`.
 
 pub mod api_server;
+mod informer;
 pub mod kubelet;
+pub mod ledger;
+pub mod load;
 pub mod scheduler;
 pub mod workloads;

@@ -1,0 +1,164 @@
+//! Discovery: which groups, versions and resources are served.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{
+    registry::{Registry, Resource, Subresource},
+    status::{Result, no_such_path},
+};
+
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// `/version`
+pub(super) fn version() -> Value {
+    json!({
+        "major": "1",
+        "minor": "37",
+        "gitVersion": "v1.37.2",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": "linux/amd64",
+    })
+}
+
+/// `/api`
+pub(super) fn core() -> Value {
+    json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [] })
+}
+
+/// Versions by group, without the core.
+fn versions(registry: &Registry) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for resource in registry.all().filter(|resource| !resource.group.is_empty()) {
+        groups.entry(&resource.group).or_default().insert(&resource.version);
+    }
+    groups
+}
+
+fn group_value(group: &str, versions: &BTreeSet<&str>) -> Value {
+    let version = |version: &&str| json!({ "groupVersion": format!("{group}/{version}"), "version": version });
+    let all: Vec<Value> = versions.iter().rev().map(version).collect();
+    json!({ "name": group, "versions": all, "preferredVersion": all.first() })
+}
+
+/// `/apis`
+pub(super) fn groups(registry: &Registry) -> Value {
+    let groups: Vec<Value> = versions(registry).iter().map(|(group, versions)| group_value(group, versions)).collect();
+    json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
+}
+
+/// `/apis/{group}`
+pub(super) fn group(registry: &Registry, group: &str) -> Result<Value> {
+    let versions = versions(registry).remove(group).ok_or_else(no_such_path)?;
+    let mut value = group_value(group, &versions);
+    value["kind"] = "APIGroup".into();
+    value["apiVersion"] = "v1".into();
+    Ok(value)
+}
+
+/// `/api/v1` and `/apis/{group}/{version}`
+pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Result<Value> {
+    let of_version = |resource: &&std::sync::Arc<Resource>| resource.group == group && resource.version == version;
+    let served: Vec<Value> = registry.all().filter(of_version).flat_map(|resource| rows(resource)).collect();
+    if served.is_empty() {
+        return Err(no_such_path());
+    }
+    let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    Ok(json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": served }))
+}
+
+fn rows(resource: &Resource) -> Vec<Value> {
+    let mut row = json!({
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": VERBS,
+    });
+    if !resource.short_names.is_empty() {
+        row["shortNames"] = json!(resource.short_names);
+    }
+    if !resource.categories.is_empty() {
+        row["categories"] = json!(resource.categories);
+    }
+    let mut rows = vec![row];
+    for subresource in &resource.subresources {
+        let name: &str = subresource.into();
+        let ((group, version, kind), verbs) = (kind_of(resource, *subresource), verbs(*subresource));
+        rows.push(json!({
+            "name": format!("{}/{name}", resource.plural),
+            "singularName": "",
+            "namespaced": resource.namespaced,
+            "group": group,
+            "version": version,
+            "kind": kind,
+            "verbs": verbs,
+        }));
+    }
+    rows
+}
+
+fn kind_of(resource: &Resource, subresource: Subresource) -> (&str, &str, &str) {
+    match subresource {
+        Subresource::Status | Subresource::Resize => (&resource.group, &resource.version, &resource.kind),
+        Subresource::Scale => ("autoscaling", "v1", "Scale"),
+        Subresource::Eviction => ("policy", "v1", "Eviction"),
+        Subresource::Binding => ("", "v1", "Binding"),
+    }
+}
+
+fn verbs(subresource: Subresource) -> &'static [&'static str] {
+    match subresource {
+        Subresource::Eviction | Subresource::Binding => &["create"],
+        Subresource::Status | Subresource::Scale | Subresource::Resize => &["get", "patch", "update"],
+    }
+}
+
+/// `/api` and `/apis` in the aggregated form (`apidiscovery.k8s.io/v2`).
+pub(super) fn aggregated(registry: &Registry, is_core: bool) -> Value {
+    let mut groups: BTreeMap<&str, BTreeMap<&str, Vec<Value>>> = BTreeMap::new();
+    for resource in registry.all().filter(|resource| resource.group.is_empty() == is_core) {
+        let versions = groups.entry(&resource.group).or_default();
+        versions.entry(&resource.version).or_default().push(aggregated_row(resource));
+    }
+    let group = |(name, versions): (&str, BTreeMap<&str, Vec<Value>>)| {
+        let versions = versions.into_iter().rev();
+        let versions: Vec<Value> = versions
+            .map(|(version, resources)| json!({ "version": version, "resources": resources, "freshness": "Current" }))
+            .collect();
+        json!({ "metadata": { "name": name }, "versions": versions })
+    };
+    let items: Vec<Value> = groups.into_iter().map(group).collect();
+    json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items })
+}
+
+fn aggregated_row(resource: &Resource) -> Value {
+    let kind = |(group, version, kind): (&str, &str, &str)| json!({ "group": group, "version": version, "kind": kind });
+    let subresources: Vec<Value> = resource
+        .subresources
+        .iter()
+        .map(|subresource| {
+            let name: &str = subresource.into();
+            json!({
+                "subresource": name,
+                "responseKind": kind(kind_of(resource, *subresource)),
+                "verbs": verbs(*subresource),
+            })
+        })
+        .collect();
+    json!({
+        "resource": resource.plural,
+        "responseKind": kind((&resource.group, &resource.version, &resource.kind)),
+        "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": resource.singular,
+        "verbs": VERBS,
+        "shortNames": resource.short_names,
+        "categories": resource.categories,
+        "subresources": subresources,
+    })
+}

@@ -1,0 +1,161 @@
+//! List: a consistent answer at one version, whole or in pages.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    object::{Form, Object},
+    registry::{Resource, Shape},
+    request::Call,
+    selectors::Filter,
+    status::{Result, bad_request, expired, too_large_version},
+    store::{Key, Store},
+};
+
+/// Where the next page begins. Only this server reads it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Continue {
+    version: u64,
+    after: Key,
+}
+
+impl Continue {
+    fn encoded(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).expect("text and numbers always encode"))
+    }
+
+    fn decoded(text: &str) -> Result<Self> {
+        let problem = || bad_request("continue key is not valid: it was not made by this server");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| problem())?;
+        serde_json::from_slice(&bytes).map_err(|_| problem())
+    }
+}
+
+/// Which versions a list may be answered from.
+enum AsOf {
+    Now,
+    Exactly(u64),
+}
+
+fn as_of(call: &Call, current: u64) -> Result<AsOf> {
+    let asked = call.number("resourceVersion")?;
+    match (asked, call.option("resourceVersionMatch")) {
+        (None | Some(0), "Exact") => {
+            Err(bad_request("resourceVersionMatch \"Exact\" is forbidden without a resourceVersion that is not 0"))
+        }
+        (None, "NotOlderThan") => {
+            Err(bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        }
+        (Some(version), _) if version > current => Err(too_large_version(version, current)),
+        (Some(version), "Exact") => Ok(AsOf::Exactly(version)),
+        (_, "" | "NotOlderThan") => Ok(AsOf::Now),
+        (_, other) => Err(bad_request(format!("resourceVersionMatch: Unsupported value: {other:?}"))),
+    }
+}
+
+/// Answers a list request with its JSON.
+///
+/// # Errors
+/// 410 when the version that a page continues is forgotten, 504 when the version lies in the future.
+pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call: &Call) -> Result<Bytes> {
+    let current = store.version();
+    // The watch cache answers version 0, and it does not page.
+    let from_cache = call.option("resourceVersion") == "0";
+    let limit = call.number("limit")?.filter(|limit| *limit > 0 && !from_cache);
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let token = match call.option("continue") {
+        "" => None,
+        text => Some(Continue::decoded(text)?),
+    };
+    let version = match (&token, as_of(call, current)?) {
+        (Some(token), _) => token.version,
+        (None, AsOf::Exactly(version)) => version,
+        (None, AsOf::Now) => current,
+    };
+    let table = store.table(resource);
+    let past;
+    let objects = if version == current {
+        &table.objects
+    } else {
+        past = table.at(version).ok_or_else(|| too_old(&token, version))?;
+        &past
+    };
+    Ok(page(
+        objects,
+        resource,
+        filter,
+        &Request { version, limit, after: token.map(|token| token.after), form: call.form() },
+    ))
+}
+
+fn too_old(token: &Option<Continue>, version: u64) -> super::status::Failure {
+    match token {
+        Some(_) => expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+             without the continue parameter.",
+        ),
+        None => expired(format!("The resourceVersion for the provided list is too old: {version}")),
+    }
+}
+
+struct Request {
+    version: u64,
+    limit: usize,
+    after: Option<Key>,
+    form: Form,
+}
+
+fn page(objects: &BTreeMap<Key, Arc<Object>>, resource: &Resource, filter: &Filter, request: &Request) -> Bytes {
+    let selected = objects.iter().filter(|(key, object)| {
+        request.after.as_ref().is_none_or(|after| *key > after) && filter.matches(&object.value)
+    });
+    let mut selected = selected.peekable();
+    let mut items: Vec<&Bytes> = Vec::new();
+    let mut last = None;
+    while items.len() < request.limit
+        && let Some((key, object)) = selected.next()
+    {
+        items.push(object.encoded(item_form(resource, request.form)));
+        last = Some(key);
+    }
+    let mut metadata = json!({ "resourceVersion": request.version.to_string() });
+    if selected.peek().is_some()
+        && let Some(last) = last
+    {
+        metadata["continue"] = Continue { version: request.version, after: last.clone() }.encoded().into();
+        if filter.is_open() {
+            metadata["remainingItemCount"] = selected.count().into();
+        }
+    }
+    joined(resource, request.form, &metadata, &items)
+}
+
+/// Items of built-in lists come without their type, as on the real server; custom ones with it.
+fn item_form(resource: &Resource, form: Form) -> Form {
+    match (&resource.shape, form) {
+        (Shape::Builtin { .. }, Form::Full) => Form::Item,
+        (_, form) => form,
+    }
+}
+
+fn joined(resource: &Resource, form: Form, metadata: &serde_json::Value, items: &[&Bytes]) -> Bytes {
+    let (api_version, kind) = match form {
+        Form::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned()),
+        _ => (resource.api_version(), format!("{}List", resource.kind)),
+    };
+    let head = format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#);
+    let mut bytes = Vec::with_capacity(head.len() + items.iter().map(|item| item.len() + 1).sum::<usize>() + 2);
+    bytes.extend_from_slice(head.as_bytes());
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(item);
+    }
+    bytes.extend_from_slice(b"]}");
+    bytes.into()
+}

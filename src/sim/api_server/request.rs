@@ -1,0 +1,149 @@
+//! A request as far as it is about resources: who asks, how, and with which options.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, Method, header, request::Parts};
+use serde_json::Value;
+
+use super::{
+    object::Form,
+    status::{Cause, Result, bad_request, invalid_options, unsupported_media_type},
+};
+
+/// Who asks, how, and with which options.
+pub(super) struct Call {
+    /// The user that the client was made for.
+    pub(super) user: &'static str,
+    /// The HTTP method.
+    pub(super) method: Method,
+    /// The query parameters.
+    query: BTreeMap<String, String>,
+    headers: HeaderMap,
+}
+
+impl Call {
+    /// Reads the head of a request.
+    pub(super) fn new(user: &'static str, parts: &Parts) -> Self {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let query = pairs.map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(key), decoded(value))
+        });
+        Self { user, method: parts.method.clone(), query: query.collect(), headers: parts.headers.clone() }
+    }
+
+    /// A query parameter; empty when absent.
+    pub(super) fn option(&self, name: &str) -> &str {
+        self.query.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a query parameter is `true` or `1`.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        matches!(self.option(name), "true" | "1")
+    }
+
+    /// A query parameter that is a number, if it is given; 400 when it is none.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
+        let text = self.option(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let problem = || bad_request(format!("Invalid value for {name}: {text:?}: must be a non-negative integer"));
+        text.parse().map(Some).map_err(|_| problem())
+    }
+
+    /// The name under which field ownership is recorded.
+    pub(super) fn manager(&self) -> &str {
+        let named = self.option("fieldManager");
+        if !named.is_empty() {
+            return named;
+        }
+        let agent = self.header(header::USER_AGENT.as_str());
+        let agent = agent.split(['/', ' ']).next().unwrap_or_default();
+        if agent.is_empty() { self.user } else { agent }
+    }
+
+    /// Whether nothing may be stored.
+    pub(super) fn is_dry_run(&self) -> Result<bool> {
+        match self.option("dryRun") {
+            "" => Ok(false),
+            "All" => Ok(true),
+            other => {
+                let message = format!("Unsupported value: {other:?}: supported values: \"All\"");
+                let cause = Cause { reason: "FieldValueNotSupported", field: "dryRun".into(), message };
+                Err(invalid_options("CreateOptions", &cause))
+            }
+        }
+    }
+
+    /// Whether unknown fields are errors.
+    pub(super) fn is_strict(&self) -> bool {
+        self.option("fieldValidation") == "Strict"
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The form in which the client wants objects.
+    pub(super) fn form(&self) -> Form {
+        if self.accepts("as=PartialObjectMetadata") { Form::Metadata } else { Form::Full }
+    }
+
+    /// Whether the first acceptable media type carries a parameter.
+    pub(super) fn accepts(&self, parameter: &str) -> bool {
+        let first = self.header(header::ACCEPT.as_str()).split(',').next().unwrap_or_default();
+        first.split(';').any(|part| part.trim().starts_with(parameter))
+    }
+
+    /// The media type of the body, without parameters.
+    pub(super) fn media_type(&self) -> &str {
+        self.header(header::CONTENT_TYPE.as_str()).split(';').next().unwrap_or_default().trim()
+    }
+
+    /// Reads a body that is an object, in JSON or YAML.
+    pub(super) fn object(&self, body: &[u8]) -> Result<Value> {
+        match self.media_type() {
+            "" | "application/json" | "application/yaml" => parsed(body),
+            _ => Err(unsupported_media_type(&["application/json", "application/yaml"])),
+        }
+    }
+}
+
+/// Reads JSON or YAML.
+pub(super) fn parsed(body: &[u8]) -> Result<Value> {
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
+    serde_saphyr::from_slice(body)
+        .map_err(|error| bad_request(format!("the object provided is unrecognized (must be of type Object): {error}")))
+}
+
+/// Undoes the percent and plus encoding of a query.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let digits = [rest.next().unwrap_or(b'0'), rest.next().unwrap_or(b'0')];
+                let code = std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+                bytes.push(code.unwrap_or(b'?'));
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_text_is_decoded() {
+        assert_eq!(decoded("app+in+%28a%2Cb%29%3D"), "app in (a,b)=");
+    }
+}

@@ -1,0 +1,281 @@
+//! HTTP in, HTTP out.
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, future::BoxFuture};
+use http::{Method, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use kube::client::Body;
+use serde::Serialize;
+use tower::Service;
+
+use super::{
+    ApiServer,
+    audit::WriteKey,
+    discovery, list,
+    object::Form,
+    patch::Patch,
+    registry::Subresource,
+    request::Call,
+    route::{Path, Route, parse},
+    selectors::Filter,
+    status::{Failure, Result, bad_request, method_not_allowed, no_such_path},
+    watch,
+    write::{Answer, Outcome, Target, Write, admission, admit, delete::Deletion, scale},
+};
+
+/// The body of an answer.
+pub type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// The server as one user reaches it: a service over HTTP requests.
+#[derive(Clone)]
+pub struct Door {
+    pub(super) server: ApiServer,
+    pub(super) user: &'static str,
+}
+
+impl Service<Request<Body>> for Door {
+    type Response = Response<AnswerBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, std::result::Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let door = self.clone();
+        async move { Ok(door.answer(request).await) }.boxed()
+    }
+}
+
+impl Door {
+    async fn answer(&self, request: Request<Body>) -> Response<AnswerBody> {
+        let (parts, body) = request.into_parts();
+        let call = Call::new(self.user, &parts);
+        let body = match body.collect_bytes().await {
+            Ok(body) => body,
+            Err(error) => return refused(&bad_request(format!("the body could not be read: {error}"))),
+        };
+        let answered = match parse(parts.uri.path()) {
+            Route::Resource(path) => return self.resource(&call, path, body).await,
+            Route::Health => Ok(text("ok")),
+            Route::Version => Ok(json(200, &discovery::version())),
+            Route::Core | Route::Groups if call.accepts("as=APIGroupDiscoveryList") => {
+                let store = self.server.lock();
+                Ok(aggregated(&discovery::aggregated(&store.registry, parts.uri.path().trim_matches('/') == "api")))
+            }
+            Route::Core => Ok(json(200, &discovery::core())),
+            Route::Groups => Ok(json(200, &discovery::groups(&self.server.lock().registry))),
+            Route::Group(group) => {
+                discovery::group(&self.server.lock().registry, &group).map(|value| json(200, &value))
+            }
+            Route::GroupVersion { group, version } => {
+                discovery::resources(&self.server.lock().registry, &group, &version).map(|value| json(200, &value))
+            }
+            Route::Unknown => Err(no_such_path()),
+        };
+        answered.unwrap_or_else(|status| refused(&status))
+    }
+
+    /// Answers and counts a request about a resource.
+    async fn resource(&self, call: &Call, path: Path, body: Bytes) -> Response<AnswerBody> {
+        let verb = verb(call, &path);
+        let target = match self.target(path) {
+            Ok(target) => target,
+            Err(status) => return refused(&status),
+        };
+        let (response, changed) = match self.carry_out(call, &target, verb, &body).await {
+            Ok(done) => done,
+            Err(status) => (refused(&status), false),
+        };
+        let key = WriteKey {
+            user: self.user,
+            verb: if verb.is_empty() { "other" } else { verb },
+            resource: target.resource.plural.clone(),
+            subresource: target.subresource_name(),
+        };
+        self.server.audit().count(key, changed);
+        response
+    }
+
+    fn target(&self, path: Path) -> Result<Target> {
+        let store = self.server.lock();
+        let found = store.registry.find(&path.group, &path.version, &path.plural).ok_or_else(no_such_path)?;
+        let subresource: Option<Subresource> = match path.subresource.as_str() {
+            "" => None,
+            name => Some(name.parse().map_err(|_| no_such_path())?),
+        };
+        let is_served = subresource.is_none_or(|subresource| found.has(subresource));
+        // Objects in namespaces have one in their path, unless all namespaces are asked for.
+        let fits = if found.namespaced {
+            !path.namespace.is_empty() || path.name.is_empty()
+        } else {
+            path.namespace.is_empty()
+        };
+        if !is_served || !fits {
+            return Err(no_such_path());
+        }
+        Ok(Target { resource: found.clone(), namespace: path.namespace, name: path.name, subresource })
+    }
+
+    async fn carry_out(
+        &self,
+        call: &Call,
+        target: &Target,
+        verb: &str,
+        body: &[u8],
+    ) -> Result<(Response<AnswerBody>, bool)> {
+        match verb {
+            "get" => self.get(call, target).map(|response| (response, false)),
+            "list" => {
+                let filter = filter(call, target)?;
+                let bytes = list::list(&mut self.server.lock(), &target.resource, &filter, call)?;
+                Ok((response(200, "application/json", whole(bytes)), false))
+            }
+            "watch" => {
+                let events = watch::open(&self.server, &target.resource, filter(call, target)?, call)?;
+                let frames = events.map(|lines| Ok::<_, Infallible>(Frame::data(lines)));
+                Ok((response(200, "application/json", StreamBody::new(frames).boxed_unsync()), false))
+            }
+            "create" | "update" | "patch" | "delete" | "deletecollection" => {
+                let outcome = self.write(call, target, verb, body).await?;
+                let changed = outcome.changed;
+                Ok((shown(outcome, call.form()), changed))
+            }
+            _ => Err(method_not_allowed()),
+        }
+    }
+
+    fn get(&self, call: &Call, target: &Target) -> Result<Response<AnswerBody>> {
+        if matches!(target.subresource, Some(Subresource::Eviction | Subresource::Binding)) {
+            return Err(method_not_allowed());
+        }
+        let mut store = self.server.lock();
+        let write = Write { store: &mut store, call, target, now: self.server.now() };
+        let object = write.current()?;
+        if target.subresource == Some(Subresource::Scale) {
+            return Ok(json(200, &scale::of(&target.resource, &object.value)?));
+        }
+        Ok(response(200, "application/json", whole(object.encoded(call.form()).clone())))
+    }
+
+    async fn write(&self, call: &Call, target: &Target, verb: &str, body: &[u8]) -> Result<Outcome> {
+        if verb == "patch" {
+            return self.patch(call, target, body).await;
+        }
+        if verb == "create" && target.subresource.is_none() {
+            let object = self.admitted(call, target, call.object(body)?).await?;
+            return self.write_now(call, target, |write| write.create(object, None));
+        }
+        self.write_now(call, target, |write| match (verb, target.subresource) {
+            ("create", Some(Subresource::Binding)) => write.bind(call.object(body)?),
+            ("create", Some(Subresource::Eviction)) => write.evict(call.object(body)?),
+            ("update", Some(Subresource::Scale)) => write.replace_scale(&call.object(body)?),
+            ("update", None | Some(Subresource::Status | Subresource::Resize)) => write.replace(call.object(body)?),
+            ("delete", None) => write.delete(&Deletion::read(call, body)?),
+            ("deletecollection", None) => write.delete_collection(&filter(call, target)?, &Deletion::read(call, body)?),
+            _ => Err(method_not_allowed()),
+        })
+    }
+
+    async fn patch(&self, call: &Call, target: &Target, body: &[u8]) -> Result<Outcome> {
+        let mut patch = Patch::read(&target.resource, call.media_type(), body)?;
+        match target.subresource {
+            Some(Subresource::Eviction | Subresource::Binding) => return Err(method_not_allowed()),
+            Some(Subresource::Scale) => return self.write_now(call, target, |write| write.patch_scale(&patch)),
+            _ => {}
+        }
+        let is_new = self.server.lock().get(&target.resource.table, &target.key()).is_none();
+        if is_new
+            && target.subresource.is_none()
+            && let Patch::Apply(object) = patch
+        {
+            patch = Patch::Apply(self.admitted(call, target, object).await?);
+        }
+        self.write_now(call, target, |write| write.patch(&patch))
+    }
+
+    /// A new object after the admission hook, which sees Pods only.
+    async fn admitted(&self, call: &Call, target: &Target, mut object: serde_json::Value) -> Result<serde_json::Value> {
+        let Some(hook) = self.server.hook().filter(|_| target.resource.is("pods")) else { return Ok(object) };
+        admit::identify(&target.resource, &target.namespace, &target.name, &mut object)?;
+        let object = admit::admit(&target.resource, object, None, call.is_strict())?;
+        let uid = self.server.lock().new_uid();
+        admission::admitted(&hook, target, call.user, call.is_dry_run()?, uid, object).await
+    }
+
+    fn write_now(
+        &self,
+        call: &Call,
+        target: &Target,
+        act: impl FnOnce(&mut Write<'_>) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        let mut store = self.server.lock();
+        act(&mut Write { store: &mut store, call, target, now: self.server.now() })
+    }
+}
+
+/// What a request does, as audit logs name it; empty for methods that nothing serves.
+fn verb(call: &Call, path: &Path) -> &'static str {
+    let one = !path.name.is_empty();
+    match (&call.method, one) {
+        (&Method::GET, true) => "get",
+        (&Method::GET, false) if call.is_set("watch") => "watch",
+        (&Method::GET, false) => "list",
+        (&Method::POST, false) => "create",
+        (&Method::POST, true) if !path.subresource.is_empty() => "create",
+        (&Method::PUT, true) => "update",
+        (&Method::PATCH, true) => "patch",
+        (&Method::DELETE, true) => "delete",
+        (&Method::DELETE, false) => "deletecollection",
+        _ => "",
+    }
+}
+
+fn filter(call: &Call, target: &Target) -> Result<Filter> {
+    Filter::new(&target.resource, &target.namespace, call.option("labelSelector"), call.option("fieldSelector"))
+}
+
+fn shown(outcome: Outcome, form: Form) -> Response<AnswerBody> {
+    match outcome.body {
+        Answer::Object(object) => response(outcome.code, "application/json", whole(object.encoded(form).clone())),
+        Answer::Status(status) => json(outcome.code, &status),
+        Answer::Json(value) => json(outcome.code, &value),
+    }
+}
+
+fn whole(bytes: Bytes) -> AnswerBody {
+    http_body_util::Full::new(bytes).boxed_unsync()
+}
+
+fn json(code: u16, value: &impl Serialize) -> Response<AnswerBody> {
+    let bytes = serde_json::to_vec(value).expect("answers always encode");
+    response(code, "application/json", whole(bytes.into()))
+}
+
+fn aggregated(value: &serde_json::Value) -> Response<AnswerBody> {
+    let media_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    response(200, media_type, whole(value.to_string().into()))
+}
+
+fn text(text: &'static str) -> Response<AnswerBody> {
+    response(200, "text/plain", whole(Bytes::from_static(text.as_bytes())))
+}
+
+fn refused(status: &Failure) -> Response<AnswerBody> {
+    let code = status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+    json(code, status)
+}
+
+fn response(code: u16, media_type: &'static str, body: AnswerBody) -> Response<AnswerBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+    response
+}

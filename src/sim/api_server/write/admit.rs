@@ -1,0 +1,85 @@
+//! What every object goes through before it is stored: its type or schema, and its defaults.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::defaults;
+use crate::sim::api_server::{
+    meta,
+    registry::{Resource, Shape},
+    status::{Result, bad_request},
+    typed::{canonical_quantities, typed, unknown_fields},
+};
+
+/// Checks that an object is of the kind and in the namespace and of the name that the request says, and says so itself.
+pub(crate) fn identify(resource: &Resource, namespace: &str, name: &str, object: &mut Value) -> Result<()> {
+    if !object.is_object() {
+        return Err(bad_request("the object provided is unrecognized (must be of type Object)"));
+    }
+    for (field, expected) in [("apiVersion", resource.api_version()), ("kind", resource.kind.clone())] {
+        match object[field].as_str() {
+            Some(given) if given != expected => {
+                return Err(bad_request(format!(
+                    "{field} in the data ({given}) does not match the expected {field} ({expected})"
+                )));
+            }
+            Some(_) => {}
+            None => object[field] = expected.into(),
+        }
+    }
+    let given = meta::namespace(object).to_owned();
+    if resource.namespaced {
+        if !given.is_empty() && given != namespace {
+            return Err(bad_request(format!(
+                "the namespace of the object ({given}) does not match the namespace of the request ({namespace})"
+            )));
+        }
+        meta::set(object, "namespace", Some(namespace.into()));
+    } else {
+        meta::set(object, "namespace", None);
+    }
+    let given = meta::name(object).to_owned();
+    match (given.is_empty(), name.is_empty()) {
+        (_, true) => {}
+        (true, false) => meta::set(object, "name", Some(name.into())),
+        (false, false) if given == name => {}
+        (false, false) => {
+            return Err(bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({name})"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Brings an object into the form in which it is stored: checked against its type or schema, and defaulted.
+pub(crate) fn admit(resource: &Resource, mut object: Value, old: Option<&Value>, strict: bool) -> Result<Value> {
+    let refused = |error: serde_json::Error| {
+        let Resource { kind, version, .. } = resource;
+        bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}"))
+    };
+    match &resource.shape {
+        Shape::Builtin { typed, .. } => {
+            let given = strict.then(|| object.clone());
+            let mut admitted = typed(object).map_err(refused)?;
+            given.map_or(Ok(()), |given| refuse_unknown_fields(&given, &admitted))?;
+            canonical_quantities(&mut admitted);
+            defaults::fill(resource, &mut admitted);
+            Ok(admitted)
+        }
+        Shape::Custom { rules, .. } => {
+            object["metadata"] = typed::<ObjectMeta>(object["metadata"].take()).map_err(refused)?;
+            rules.admit(object, old, strict)
+        }
+    }
+}
+
+fn refuse_unknown_fields(given: &Value, admitted: &Value) -> Result<()> {
+    let mut unknown = Vec::new();
+    unknown_fields(given, admitted, "", &mut unknown);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let fields: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    Err(bad_request(format!("strict decoding error: {}", fields.join(", "))))
+}

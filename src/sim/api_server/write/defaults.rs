@@ -1,0 +1,77 @@
+//! Defaults of built-in kinds other than Pods, as far as controllers rely on them.
+//!
+//! Source: k8s.io/kubernetes pkg/apis/*/v1/defaults.go.
+
+use serde_json::{Value, json};
+
+use crate::sim::api_server::registry::Resource;
+
+/// Fills what is absent.
+pub(crate) fn fill(resource: &Resource, object: &mut Value) {
+    let defaults = match resource.table.as_str() {
+        "deployments.apps" => deployment(object),
+        "replicasets.apps" => json!({ "spec": { "replicas": 1 } }),
+        "statefulsets.apps" => stateful_set(),
+        "daemonsets.apps" => daemon_set(),
+        "jobs.batch" => json!({ "spec": { "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false } }),
+        "cronjobs.batch" => cron_job(),
+        "services" => json!({ "spec": { "type": "ClusterIP", "sessionAffinity": "None" } }),
+        "namespaces" => json!({ "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" } }),
+        "secrets" => json!({ "type": "Opaque" }),
+        "horizontalpodautoscalers.autoscaling" => json!({ "spec": { "minReplicas": 1 } }),
+        "priorityclasses.scheduling.k8s.io" => json!({ "preemptionPolicy": "PreemptLowerPriority" }),
+        _ => return,
+    };
+    fill_under(object, &defaults);
+}
+
+fn deployment(object: &Value) -> Value {
+    let mut defaults = json!({ "spec": {
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "progressDeadlineSeconds": 600,
+        "strategy": { "type": "RollingUpdate" },
+    } });
+    if object["spec"]["strategy"]["type"] != "Recreate" {
+        defaults["spec"]["strategy"]["rollingUpdate"] = json!({ "maxSurge": "25%", "maxUnavailable": "25%" });
+    }
+    defaults
+}
+
+fn stateful_set() -> Value {
+    json!({ "spec": {
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "podManagementPolicy": "OrderedReady",
+        "updateStrategy": { "type": "RollingUpdate" },
+        "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Retain", "whenScaled": "Retain" },
+    } })
+}
+
+fn daemon_set() -> Value {
+    json!({ "spec": { "revisionHistoryLimit": 10, "updateStrategy": { "type": "RollingUpdate" } } })
+}
+
+fn cron_job() -> Value {
+    json!({ "spec": {
+        "concurrencyPolicy": "Allow",
+        "suspend": false,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 1,
+    } })
+}
+
+fn fill_under(object: &mut Value, defaults: &Value) {
+    match (object, defaults) {
+        (Value::Object(object), Value::Object(defaults)) => {
+            for (key, default) in defaults {
+                match object.get_mut(key) {
+                    Some(part) => fill_under(part, default),
+                    None => _ = object.insert(key.clone(), default.clone()),
+                }
+            }
+        }
+        (object @ Value::Null, defaults) => *object = defaults.clone(),
+        _ => {}
+    }
+}

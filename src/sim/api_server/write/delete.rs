@@ -1,0 +1,264 @@
+//! Delete: at once, after a grace period, or when the finalizers are gone.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
+use serde_json::{Value, json};
+
+use super::{Answer, Outcome, Write, collect};
+use crate::sim::api_server::{
+    meta,
+    object::Object,
+    registry::Resource,
+    request::Call,
+    selectors::Filter,
+    status::{Result, bad_request, conflict_on, deleted, not_found},
+    store::{Key, Store},
+};
+
+/// How an object is to be deleted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Deletion {
+    grace_seconds: Option<i64>,
+    propagation: Propagation,
+    uid: Option<String>,
+    version: Option<String>,
+    dry_run: bool,
+}
+
+/// What becomes of the objects that name the deleted one as their owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Propagation {
+    /// They are deleted after it.
+    #[default]
+    Background,
+    /// They are deleted before it.
+    Foreground,
+    /// They stay.
+    Orphan,
+}
+
+/// The finalizer that holds an owner until its dependents are gone.
+pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+
+impl Deletion {
+    /// From the options in the body and in the query; 400 when they cannot be read.
+    pub(crate) fn read(call: &Call, body: &[u8]) -> Result<Self> {
+        let options: Option<DeleteOptions> = if body.is_empty() {
+            None
+        } else {
+            let mut value = call.object(body)?;
+            // `kind` and `apiVersion` say nothing new, and some clients send those of another group.
+            if let Some(fields) = value.as_object_mut() {
+                fields.retain(|key, value| !matches!(key.as_str(), "kind" | "apiVersion") && !value.is_null());
+            }
+            let read = serde_json::from_value(value);
+            Some(read.map_err(|error| bad_request(format!("DeleteOptions cannot be read: {error}")))?)
+        };
+        let mut deletion = Self::from_options(options.as_ref());
+        deletion.dry_run |= call.is_dry_run()?;
+        if let Some(seconds) = call.number("gracePeriodSeconds")? {
+            deletion.grace_seconds = i64::try_from(seconds).ok();
+        }
+        if !call.option("propagationPolicy").is_empty() {
+            deletion.propagation = Propagation::read(call.option("propagationPolicy"));
+        }
+        Ok(deletion)
+    }
+
+    /// From options.
+    pub(crate) fn from_options(options: Option<&DeleteOptions>) -> Self {
+        let Some(options) = options else { return Self::default() };
+        let preconditions = options.preconditions.as_ref();
+        Self {
+            grace_seconds: options.grace_period_seconds,
+            propagation: options.propagation_policy.as_deref().map(Propagation::read).unwrap_or_default(),
+            uid: preconditions.and_then(|preconditions| preconditions.uid.clone()),
+            version: preconditions.and_then(|preconditions| preconditions.resource_version.clone()),
+            dry_run: options.dry_run.as_ref().is_some_and(|modes| !modes.is_empty()),
+        }
+    }
+
+    /// 409 when the object is not the one that was meant.
+    pub(crate) fn check(&self, resource: &Resource, object: &Object) -> Result<()> {
+        let recreated = "The object might have been deleted and then recreated";
+        let found = [
+            ("UID", &self.uid, "uid", recreated),
+            ("ResourceVersion", &self.version, "resourceVersion", "The object might have been modified"),
+        ];
+        for (what, asked, field, cause) in found {
+            let has = meta::text(&object.value, field);
+            if let Some(asked) = asked.as_ref().filter(|asked| *asked != has) {
+                let why = format!(
+                    "the {what} in the precondition ({asked}) does not match the {what} in record ({has}). {cause}"
+                );
+                return Err(conflict_on(resource, &resource.kind, meta::name(&object.value), &why));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Propagation {
+    fn read(text: &str) -> Self {
+        match text {
+            "Foreground" => Self::Foreground,
+            "Orphan" => Self::Orphan,
+            _ => Self::Background,
+        }
+    }
+}
+
+/// What a deletion came to.
+pub(crate) struct Deleted {
+    /// The object as it is now, or was last.
+    pub(crate) object: Arc<Object>,
+    /// Whether it is gone.
+    pub(crate) gone: bool,
+    /// Whether anything was changed.
+    pub(crate) changed: bool,
+}
+
+/// Deletes an object: removes it, or marks it when something still holds it.
+pub(crate) fn delete(
+    store: &mut Store,
+    resource: &Arc<Resource>,
+    key: &Key,
+    deletion: &Deletion,
+    now: Timestamp,
+) -> Result<Deleted> {
+    let old = store.get(&resource.table, key).cloned().ok_or_else(|| not_found(resource, &key.1))?;
+    deletion.check(resource, &old)?;
+    if deletion.dry_run {
+        return Ok(Deleted { object: old, gone: false, changed: false });
+    }
+    if deletion.propagation == Propagation::Orphan {
+        collect::orphan_dependents(store, meta::uid(&old.value));
+    }
+    let grace = grace_seconds(resource, &old.value, deletion);
+    let mut new = old.value.clone();
+    let holds_dependents =
+        deletion.propagation == Propagation::Foreground && !store.dependents(meta::uid(&new)).is_empty();
+    if holds_dependents {
+        add_finalizer(&mut new, FOREGROUND);
+    }
+    let held = meta::finalizers(&new).next().is_some() || resource.is("namespaces");
+    if grace == 0 && !held {
+        let object = collect::remove(store, resource, new, old.managers.clone(), now);
+        return Ok(Deleted { object, gone: true, changed: true });
+    }
+    mark(&mut new, grace, now);
+    if resource.is("namespaces") {
+        meta::entry(&mut new, "status").insert("phase".into(), "Terminating".into());
+    }
+    if new == old.value {
+        return Ok(Deleted { object: old, gone: false, changed: false });
+    }
+    let object = store.put(resource, new, old.managers.clone());
+    if holds_dependents {
+        collect::delete_dependents(store, meta::uid(&object.value), now);
+    }
+    if resource.is("namespaces") {
+        collect::empty_namespace(store, &key.1, now);
+    }
+    let gone = store.get(&resource.table, key).is_none();
+    Ok(Deleted { object, gone, changed: true })
+}
+
+fn add_finalizer(object: &mut Value, finalizer: &str) {
+    if meta::finalizers(object).all(|name| name != finalizer) {
+        let finalizers = meta::fields(object).entry("finalizers").or_insert_with(|| json!([]));
+        _ = finalizers.as_array_mut().map(|finalizers| finalizers.push(finalizer.into()));
+    }
+}
+
+/// How long a Pod may take to stop: only one that is bound and not finished needs any time.
+fn grace_seconds(resource: &Resource, object: &Value, deletion: &Deletion) -> i64 {
+    if !resource.is("pods") {
+        return 0;
+    }
+    let is_bound = object["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
+    let is_finished = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if !is_bound || is_finished {
+        return 0;
+    }
+    let own = || object["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    // A negative time is read as one second, as on the server.
+    let asked = match deletion.grace_seconds.unwrap_or_else(own) {
+        seconds if seconds < 0 => 1,
+        seconds => seconds,
+    };
+    match object["metadata"]["deletionGracePeriodSeconds"].as_i64() {
+        // A second deletion can only shorten the time.
+        Some(running) if meta::is_deleting(object) => deletion.grace_seconds.map_or(running, |_| asked.min(running)),
+        _ => asked,
+    }
+}
+
+/// Says when the object is to be gone. A second deletion only brings that forward, and never into the past.
+fn mark(object: &mut Value, mut grace: i64, now: Timestamp) {
+    let running = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+    let after = |from: Timestamp, seconds: i64| from.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(from);
+    let at = match meta::text(object, "deletionTimestamp").parse::<Timestamp>() {
+        Ok(_) if running <= grace => return,
+        Ok(end) => {
+            let at = after(end, grace - running);
+            if at < now && grace > 0 {
+                grace = 1;
+            }
+            at.max(now)
+        }
+        Err(_) => {
+            if let Some(generation) = meta::generation(object) {
+                meta::set(object, "generation", Some((generation + 1).into()));
+            }
+            after(now, grace)
+        }
+    };
+    meta::set(object, "deletionTimestamp", Some(meta::time(at).into()));
+    meta::set(object, "deletionGracePeriodSeconds", Some(grace.into()));
+}
+
+impl Write<'_> {
+    /// Deletes the object.
+    pub(crate) fn delete(&mut self, deletion: &Deletion) -> Result<Outcome> {
+        let resource = &self.target.resource;
+        let Deleted { object, gone, changed } = delete(self.store, resource, &self.target.key(), deletion, self.now)?;
+        // Some kinds are answered with the object even when it is gone.
+        let shows_object = !gone || matches!(resource.table.as_str(), "pods" | "services" | "serviceaccounts");
+        let body = if shows_object {
+            Answer::Object(object)
+        } else {
+            Answer::Status(deleted(resource, &self.target.name, meta::uid(&object.value)))
+        };
+        Ok(Outcome { code: 200, body, changed })
+    }
+
+    /// Deletes everything that is selected, and answers with the list of it.
+    pub(crate) fn delete_collection(&mut self, filter: &Filter, deletion: &Deletion) -> Result<Outcome> {
+        let resource = self.target.resource.clone();
+        let table = self.store.table(&resource);
+        let found: Vec<Key> = table
+            .objects
+            .iter()
+            .filter(|(_, object)| filter.matches(&object.value))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut items = Vec::new();
+        let mut changed = false;
+        for key in found {
+            // One object's deletion may already have taken another with it.
+            let Ok(deleted) = delete(self.store, &resource, &key, deletion, self.now) else { continue };
+            changed |= deleted.changed;
+            items.push(deleted.object.whole());
+        }
+        let list = json!({
+            "apiVersion": resource.api_version(),
+            "kind": format!("{}List", resource.kind),
+            "metadata": { "resourceVersion": self.store.version().to_string() },
+            "items": items,
+        });
+        Ok(Outcome { code: 200, body: Answer::Json(list), changed })
+    }
+}

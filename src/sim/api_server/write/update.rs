@@ -1,0 +1,277 @@
+//! Update and patch.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Outcome, Write, admit, collect, names, pods};
+use crate::sim::api_server::{
+    crd, meta,
+    object::Object,
+    patch::{
+        Patch, apply,
+        fields::Changes,
+        managers::{Managers, Operation},
+        shape::Shape,
+    },
+    registry::{Resource, Shape as Kind, Subresource},
+    status::{Cause, Result, STALE, bad_request, conflict, invalid, invalid_options, not_found},
+};
+
+impl Write<'_> {
+    /// Replaces an object, or the part of it that the subresource is.
+    pub(crate) fn replace(&mut self, object: Value) -> Result<Outcome> {
+        let old = self.current()?;
+        if self.target.resource.needs_version() && meta::text(&object, "resourceVersion").is_empty() {
+            let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
+            return Err(invalid(&self.target.resource, &self.target.name, &[cause]));
+        }
+        self.change(&old, object, None)
+    }
+
+    /// Patches an object. Apply makes it when there is none.
+    pub(crate) fn patch(&mut self, patch: &Patch) -> Result<Outcome> {
+        let Patch::Apply(wanted) = patch else {
+            if self.call.is_set("force") {
+                let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+                return Err(invalid_options("PatchOptions", &cause));
+            }
+            let old = self.current()?;
+            let new = patch.applied_to(&old.value, Shape::of(&self.target.resource))?;
+            return self.change(&old, new, None);
+        };
+        self.check_apply(wanted)?;
+        match self.store.get(&self.target.resource.table, &self.target.key()).cloned() {
+            Some(old) => {
+                let (value, managers) = self.applied(&old.value, &old.managers, wanted)?;
+                self.change(&old, value, Some(managers))
+            }
+            None if self.target.subresource.is_none() => {
+                if !meta::uid(wanted).is_empty() {
+                    return Err(conflict(
+                        &self.target.resource,
+                        &self.target.name,
+                        "uid mismatch: the provided object specified uid, and no existing object was found",
+                    ));
+                }
+                let (_, managers) = self.applied(&json!({}), &Managers::default(), wanted)?;
+                self.create(wanted.clone(), Some(managers))
+            }
+            None => Err(not_found(&self.target.resource, &self.target.name)),
+        }
+    }
+
+    fn check_apply(&self, wanted: &Value) -> Result<()> {
+        if self.call.option("fieldManager").is_empty() {
+            let cause = Cause::required("fieldManager", "is required for apply patch");
+            return Err(invalid_options("PatchOptions", &cause));
+        }
+        for field in ["apiVersion", "kind"] {
+            if wanted[field].as_str().is_none_or(str::is_empty) {
+                return Err(bad_request(format!("error decoding patch: Object '{field}' is missing in '{wanted}'")));
+            }
+        }
+        if wanted["metadata"]["managedFields"].is_array() {
+            return Err(bad_request("metadata.managedFields must be nil"));
+        }
+        Ok(())
+    }
+
+    fn applied(&self, value: &Value, managers: &Managers, wanted: &Value) -> Result<(Value, Managers)> {
+        let resource = &self.target.resource;
+        let wanted = within_the_part(resource, self.target.subresource, wanted.clone());
+        let (writer, shape) = (self.writer(Operation::Apply), Shape::of(resource));
+        let applied = apply::apply((value, managers), &wanted, &writer, shape, self.call.is_set("force"), self.now)?;
+        Ok((applied.value, applied.managers))
+    }
+
+    /// Stores `new` in place of `old`, as far as the rules allow. `managers` is given by apply.
+    pub(crate) fn change(&mut self, old: &Arc<Object>, new: Value, managers: Option<Managers>) -> Result<Outcome> {
+        let resource = self.target.resource.clone();
+        let dry_run = self.call.is_dry_run()?;
+        let mut new = new;
+        admit::identify(&resource, &self.target.namespace, &self.target.name, &mut new)?;
+        let (uid, version) = (meta::uid(&new), meta::text(&new, "resourceVersion"));
+        check_preconditions(&resource, old, Some(uid), Some(version))?;
+        let resets = new["metadata"]["managedFields"] == json!([{}]);
+        meta::set(&mut new, "managedFields", None);
+        let new = self.ruled(old, new)?;
+        let managers = match managers {
+            Some(managers) => managers,
+            None if resets => Managers::default(),
+            None => {
+                let changes = Changes::between(&old.value, &new, Shape::of(&resource));
+                old.managers.after_update(&self.writer(Operation::Update), &changes, self.now)
+            }
+        };
+        if new == old.value && managers.same_owners(&old.managers) {
+            return Ok(Outcome::ok(old.clone(), false));
+        }
+        if dry_run {
+            return Ok(Outcome::ok(Arc::new(Object::new(new, managers, old.version)), false));
+        }
+        Ok(Outcome { code: 200, body: Answer::Object(self.keep(&resource, new, managers)?), changed: true })
+    }
+
+    /// Stores the new version, or removes the object when that was all it waited for.
+    fn keep(&mut self, resource: &Resource, new: Value, managers: Managers) -> Result<Arc<Object>> {
+        let waits = meta::finalizers(&new).next().is_some()
+            || new["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0
+            || resource.is("namespaces");
+        if meta::is_deleting(&new) && !waits {
+            return Ok(collect::remove(self.store, resource, new, managers, self.now));
+        }
+        let stored = self.store.put(resource, new, managers);
+        if resource.is(crd::TABLE) && self.target.subresource.is_none() {
+            crd::serve(self.store, &stored.value)?;
+        }
+        Ok(stored)
+    }
+
+    /// The new version as the rules of its resource make it.
+    fn ruled(&mut self, old: &Arc<Object>, new: Value) -> Result<Value> {
+        let resource = self.target.resource.clone();
+        let new = only_the_part(&resource, self.target.subresource, &old.value, new);
+        let new = admit::admit(&resource, new, Some(&old.value), self.call.is_strict())?;
+        let mut new = match self.target.subresource {
+            Some(Subresource::Resize) => pods::resize(self.store, &old.value, &new)?,
+            None => {
+                names::check_labels(&resource, &new)?;
+                if resource.is("pods") {
+                    pods::validate_update(&old.value, &new)?;
+                }
+                if resource.is(crd::TABLE) { crd::establish(new, self.now)? } else { new }
+            }
+            Some(_) => new,
+        };
+        check_finalizers(&resource, &old.value, &new)?;
+        keep_system_metadata(&old.value, &mut new);
+        count_generation(&resource, &old.value, &mut new);
+        Ok(new)
+    }
+}
+
+/// 409 when a write is meant for another object of that name, or was made from an older version.
+pub(crate) fn check_preconditions(
+    resource: &Resource,
+    old: &Object,
+    uid: Option<&str>,
+    version: Option<&str>,
+) -> Result<()> {
+    let (name, current) = (meta::name(&old.value), meta::uid(&old.value));
+    if let Some(uid) = uid.filter(|uid| !uid.is_empty() && *uid != current) {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {current}");
+        return Err(conflict(resource, name, &why));
+    }
+    if version
+        .is_some_and(|version| !matches!(version, "" | "0") && version != meta::text(&old.value, "resourceVersion"))
+    {
+        return Err(conflict(resource, name, STALE));
+    }
+    Ok(())
+}
+
+/// What an apply wants, as far as it may be written here; the rest is neither merged nor owned.
+fn within_the_part(resource: &Resource, subresource: Option<Subresource>, mut wanted: Value) -> Value {
+    let keep = |map: &mut Map<String, Value>, names: &[&str]| map.retain(|key, _| names.contains(&key.as_str()));
+    match subresource {
+        Some(Subresource::Status) => {
+            let metadata: &[&str] = match writes_metadata_with_status(resource) {
+                true => &["name", "namespace", "uid", "resourceVersion", "labels", "annotations"],
+                false => &["name", "namespace", "uid", "resourceVersion"],
+            };
+            keep(meta::fields(&mut wanted), metadata);
+            wanted.as_object_mut().into_iter().for_each(|map| keep(map, &["apiVersion", "kind", "metadata", "status"]));
+        }
+        Some(Subresource::Resize) => {
+            keep(meta::fields(&mut wanted), &["name", "namespace", "uid", "resourceVersion"]);
+            wanted.as_object_mut().into_iter().for_each(|map| keep(map, &["apiVersion", "kind", "metadata", "spec"]));
+            let spec = meta::entry(&mut wanted, "spec");
+            keep(spec, &["containers", "initContainers", "resources"]);
+            let lists = ["containers", "initContainers"]
+                .into_iter()
+                .filter_map(|list| spec.get(list)?.as_array().map(|_| list));
+            for list in lists.collect::<Vec<_>>() {
+                let containers = spec[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
+                containers.for_each(|container| keep(container, &["name", "resources", "resizePolicy"]));
+            }
+        }
+        _ if resource.has(Subresource::Status) => meta::set_part(&mut wanted, "status", None),
+        _ => {}
+    }
+    wanted
+}
+
+/// Kubelets write labels and annotations along with the status.
+fn writes_metadata_with_status(resource: &Resource) -> bool {
+    resource.is("pods") || resource.is("nodes")
+}
+
+/// The old version with the part that this request may write taken from the new one.
+fn only_the_part(resource: &Resource, subresource: Option<Subresource>, old: &Value, mut new: Value) -> Value {
+    match subresource {
+        Some(Subresource::Status) => {
+            let mut kept = old.clone();
+            meta::set_part(&mut kept, "status", new.get("status"));
+            if writes_metadata_with_status(resource) {
+                for field in ["labels", "annotations", "finalizers"] {
+                    meta::set(&mut kept, field, new["metadata"].get(field).cloned());
+                }
+            }
+            if resource.is("pods") {
+                pods::keep_status_facts(old, &mut kept);
+            }
+            kept
+        }
+        None if resource.has(Subresource::Status) => {
+            meta::set_part(&mut new, "status", old.get("status"));
+            new
+        }
+        _ => new,
+    }
+}
+
+fn keep_system_metadata(old: &Value, new: &mut Value) {
+    const SYSTEM: &[&str] = &[
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "generateName",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "resourceVersion",
+    ];
+    for field in SYSTEM {
+        meta::set(new, field, old["metadata"].get(field).cloned());
+    }
+}
+
+/// Counts a change of what is wished for: the spec, or for custom kinds all but the metadata.
+fn count_generation(resource: &Resource, old: &Value, new: &mut Value) {
+    let changed = match &resource.shape {
+        Kind::Builtin { counts_generation: false, .. } => return,
+        Kind::Builtin { .. } => old["spec"] != new["spec"],
+        Kind::Custom { .. } => {
+            let skips_status = resource.has(Subresource::Status);
+            fn wish(object: &Value, skips_status: bool) -> impl Iterator<Item = (&String, &Value)> {
+                let fields = object.as_object().into_iter().flatten();
+                fields.filter(move |(key, _)| *key != "metadata" && !(skips_status && *key == "status"))
+            }
+            !wish(old, skips_status).eq(wish(new, skips_status))
+        }
+    };
+    if changed {
+        let next = meta::generation(old).unwrap_or(0) + 1;
+        meta::set(new, "generation", Some(next.into()));
+    }
+}
+
+/// 422 when a deleted object is given something new to wait for.
+fn check_finalizers(resource: &Resource, old: &Value, new: &Value) -> Result<()> {
+    let added = meta::finalizers(new).find(|name| meta::finalizers(old).all(|known| known != *name));
+    let Some(added) = added.filter(|_| meta::is_deleting(old)) else { return Ok(()) };
+    let message = "no new finalizers can be added if the object is being deleted, found new finalizers";
+    let cause = Cause::forbidden("metadata.finalizers", &format!("{message} []string{{{added:?}}}"));
+    Err(invalid(resource, meta::name(old), &[cause]))
+}
