@@ -67,7 +67,10 @@ impl<'de> Deserialize<'de> for Period {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         let malformed = || de::Error::custom(format!("`{text}` is not a length of time: write 90s, 10m or 1h30m"));
         // kube's parser panics on numbers that no Duration holds; nine digits per unit stay far below that.
-        if text.is_empty() || text.len() > 64 || text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 9) {
+        if text.is_empty()
+            || text.len() > 64
+            || text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 9)
+        {
             return Err(malformed());
         }
         let parsed: kube::core::Duration = text.parse().map_err(|_| malformed())?;

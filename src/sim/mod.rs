@@ -8,5 +8,6 @@ mod informer;
 pub mod kubelet;
 pub mod ledger;
 pub mod load;
+pub mod scenario;
 pub mod scheduler;
 pub mod workloads;

@@ -231,7 +231,8 @@ impl Check<'_> {
     fn recorded(&mut self, path: &[&str], spec: &LoadSpec, reference: &TraceRef) -> Result<Shape, Error> {
         for (field, scale) in [("cpuScale", spec.cpu_scale), ("memoryScale", spec.memory_scale)] {
             if !scale.is_finite() || scale < 0.0 {
-                return self.wrong(&[path, &[field]].concat(), format!("{field} must be a finite number, zero or more"));
+                return self
+                    .wrong(&[path, &[field]].concat(), format!("{field} must be a finite number, zero or more"));
             }
         }
         let at = [path, &["trace"]].concat();
@@ -254,7 +255,10 @@ impl Check<'_> {
         let (key, read): (String, Box<dyn FnOnce() -> _>) = match (&reference.bundled, &reference.file) {
             (Some(name), None) => {
                 let Some((name, bytes)) = bundled(name) else {
-                    let problem = format!("no trace `{name}` comes with Tailor; there are {}", listed(&bundled::BUNDLED_TRACES.map(|(name, _)| name)));
+                    let problem = format!(
+                        "no trace `{name}` comes with Tailor; there are {}",
+                        listed(&bundled::BUNDLED_TRACES.map(|(name, _)| name))
+                    );
                     return self.wrong(path, problem);
                 };
                 ((*name).to_owned(), Box::new(move || Trace::parse(name, bytes)))

@@ -78,11 +78,9 @@ impl Manifest {
             _ => &["spec", "template", "spec"],
         };
         let Some(spec) = template.iter().try_fold(&self.value, |value, key| value.get(key)) else { return Vec::new() };
-        let all = ["containers", "initContainers"].map(|list| spec.get(list).and_then(Value::as_array));
-        let stays = |container: &&Value| container.get("restartPolicy").is_some_and(|policy| policy == "Always");
-        let [containers, init] = all.map(|list| list.into_iter().flatten());
-        let named = |container: &'_ Value| -> Option<&str> { container.get("name").and_then(Value::as_str) };
-        containers.chain(init.filter(stays)).filter_map(named).collect()
+        let list = |key| spec.get(key).and_then(Value::as_array).into_iter().flatten();
+        let sidecars = list("initContainers").filter(|container| container["restartPolicy"] == "Always");
+        list("containers").chain(sidecars).filter_map(|container| container["name"].as_str()).collect()
     }
 
     fn text(&self, path: &[&str]) -> &str {

@@ -107,3 +107,6 @@ impl Scenario {
         from_trace::scenario(files, at_most)
     }
 }
+
+#[cfg(test)]
+mod tests;
