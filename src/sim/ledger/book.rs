@@ -61,10 +61,10 @@ impl Book {
             Some(instance) => {
                 instance.settle(&mut page.account, at);
                 instance.reading = reading;
-                instance.window.peak = instance.window.peak.max(reading.memory);
+                instance.window.hold(reading.memory);
             }
             None => {
-                let window = Window { peak: reading.memory, ..Window::default() };
+                let window = Window::new(reading.memory);
                 page.instances.insert(pod.to_owned(), Instance { reading, since: at, window });
             }
         }
@@ -105,7 +105,7 @@ impl Book {
     pub(super) fn start_window(&mut self, now: Timestamp) {
         self.settle(now);
         for instance in self.pages.values_mut().flat_map(|page| page.instances.values_mut()) {
-            instance.window = Window { peak: instance.reading.memory, ..Window::default() };
+            instance.window = Window::new(instance.reading.memory);
         }
     }
 

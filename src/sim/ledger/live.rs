@@ -25,15 +25,25 @@ pub struct ContainerUsage {
 }
 
 /// Sums since the window began.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     running: f64,
     core_seconds: f64,
     throttled_seconds: f64,
-    pub(super) peak: Bytes,
+    peak: Bytes,
 }
 
 impl Window {
+    /// A window that begins while this much memory is held.
+    pub(super) fn new(memory: Bytes) -> Self {
+        Self { running: 0.0, core_seconds: 0.0, throttled_seconds: 0.0, peak: memory }
+    }
+
+    /// This much memory is held from now on.
+    pub(super) fn hold(&mut self, memory: Bytes) {
+        self.peak = self.peak.max(memory);
+    }
+
     pub(super) fn add(&mut self, reading: &Reading, seconds: f64) {
         if reading.running {
             self.running += seconds;

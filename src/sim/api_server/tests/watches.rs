@@ -141,7 +141,7 @@ async fn a_watcher_that_fell_behind_lists_again() {
     let stream = reflector(writer, watcher(maps(&client), watcher::Config::default()).default_backoff());
     pin_mut!(stream);
     while store.state().is_empty() {
-        stream.next().await;
+        timeout(Duration::from_secs(1), stream.next()).await.unwrap();
     }
     // Nobody reads the stream while more happens than the server remembers.
     for name in ["b", "c", "d", "e"] {

@@ -1,0 +1,124 @@
+//! Deployments: a ReplicaSet for each template, and a rolling change from the old ones to the new one.
+
+use k8s_openapi::{
+    api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet, ReplicaSetSpec},
+    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+};
+use kube::{
+    Resource, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+
+use super::{
+    pods,
+    world::{World, controller},
+};
+use crate::sim::informer::ObjectKey;
+
+const HASH_LABEL: &str = "pod-template-hash";
+
+pub(super) async fn reconcile(world: &mut World, key: &ObjectKey) -> kube::Result<()> {
+    let Some(deployment) = world.deployments.get(key).cloned() else { return Ok(()) };
+    let (spec, Some(uid)) = (&deployment.spec, deployment.uid()) else { return Ok(()) };
+    if deployment.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let hash = pods::template_hash(&spec.template);
+    let owned = |world: &World| -> Vec<ReplicaSet> {
+        let sets = world.replica_sets.within(&key.namespace).map(|set| set.as_ref().clone());
+        sets.filter(|set| controller(set).is_some_and(|o| o.uid == uid)).collect()
+    };
+    let is_current = |set: &ReplicaSet| set.labels().get(HASH_LABEL) == Some(&hash);
+    if !owned(world).iter().any(is_current) {
+        let created =
+            world.api(&key.namespace).create(&PostParams::default(), &new_set(&deployment, spec, &hash)).await?;
+        world.replica_sets.assume(created);
+    }
+    let (current, old): (Vec<_>, Vec<_>) = owned(world).into_iter().partition(is_current);
+    let Some(current) = current.into_iter().next() else { return Ok(()) };
+    for (name, replicas) in rollout(spec, &current, &old) {
+        let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+        let scaled = world.api::<ReplicaSet>(&key.namespace).patch(&name, &PatchParams::default(), &patch).await?;
+        world.replica_sets.assume(scaled);
+    }
+    write_status(world, &deployment, &owned(world), &is_current).await
+}
+
+/// The ReplicaSet of a template; its replicas come with the roll-out.
+fn new_set(deployment: &Deployment, spec: &DeploymentSpec, hash: &str) -> ReplicaSet {
+    let mut template = spec.template.clone();
+    let mut selector = spec.selector.clone();
+    pods::label(template.metadata.get_or_insert_default(), HASH_LABEL, hash);
+    selector.match_labels.get_or_insert_default().insert(HASH_LABEL.to_owned(), hash.to_owned());
+    ReplicaSet {
+        metadata: ObjectMeta {
+            name: Some(format!("{}-{hash}", deployment.name_any())),
+            namespace: deployment.namespace(),
+            labels: template.metadata.as_ref().and_then(|m| m.labels.clone()),
+            owner_references: Some(deployment.controller_owner_ref(&()).into_iter().collect()),
+            ..ObjectMeta::default()
+        },
+        spec: ReplicaSetSpec { replicas: Some(0), selector, template: Some(template), ..ReplicaSetSpec::default() },
+        status: None,
+    }
+}
+
+/// The next size of each ReplicaSet that has to change: up to `maxSurge` Pods too many, `maxUnavailable` too few.
+fn rollout(spec: &DeploymentSpec, current: &ReplicaSet, old: &[ReplicaSet]) -> Vec<(String, i32)> {
+    let wanted = spec.replicas.unwrap_or(1);
+    let rolling = spec.strategy.as_ref().and_then(|s| s.rolling_update.as_ref());
+    let recreate = spec.strategy.as_ref().and_then(|s| s.type_.as_deref()) == Some("Recreate");
+    let quarter = IntOrString::String("25%".to_owned());
+    let surge = pods::scaled(rolling.and_then(|r| r.max_surge.as_ref()).unwrap_or(&quarter), wanted, true);
+    let unavailable = pods::scaled(rolling.and_then(|r| r.max_unavailable.as_ref()).unwrap_or(&quarter), wanted, false);
+    let size = |set: &ReplicaSet| set.spec.replicas.unwrap_or(0);
+    // A set that has just been made smaller may still tell of Pods that are on their way out.
+    let ready = |set: &ReplicaSet| set.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0).min(size(set));
+    let old_total: i32 = old.iter().map(size).sum();
+    let mut steps = Vec::new();
+    let room = if recreate { if old_total > 0 { 0 } else { wanted } } else { wanted + surge - old_total };
+    let next = if size(current) > wanted { wanted } else { size(current).max(room.clamp(0, wanted)) };
+    if next != size(current) {
+        steps.push((current.name_any(), next));
+    }
+    let ready_total = ready(current) + old.iter().map(ready).sum::<i32>();
+    let mut spare = if recreate { old_total } else { (ready_total - (wanted - unavailable)).max(0) };
+    for set in old.iter().filter(|set| size(set) > 0) {
+        // Pods that are not Ready serve nobody and may go at once.
+        let idle = (size(set) - ready(set)).max(0);
+        let cut = (idle + spare.min(ready(set))).min(size(set));
+        spare -= cut - idle;
+        if cut > 0 {
+            steps.push((set.name_any(), size(set) - cut));
+        }
+    }
+    steps
+}
+
+async fn write_status(
+    world: &mut World,
+    deployment: &Deployment,
+    sets: &[ReplicaSet],
+    is_current: &impl Fn(&ReplicaSet) -> bool,
+) -> kube::Result<()> {
+    let sum = |field: fn(&k8s_openapi::api::apps::v1::ReplicaSetStatus) -> i32| -> i32 {
+        sets.iter().filter_map(|s| s.status.as_ref()).map(field).sum()
+    };
+    let updated: i32 =
+        sets.iter().filter(|s| is_current(s)).filter_map(|s| s.status.as_ref()).map(|s| s.replicas).sum();
+    let ready = sum(|s| s.ready_replicas.unwrap_or(0));
+    let wanted = deployment.spec.replicas.unwrap_or(1);
+    let status = json!({
+        "replicas": sum(|s| s.replicas),
+        "updatedReplicas": updated,
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+        "unavailableReplicas": (wanted - ready).max(0),
+        "observedGeneration": deployment.metadata.generation,
+    });
+    if let Some(written) = world.write_status(deployment, status).await? {
+        world.deployments.assume(written);
+    }
+    Ok(())
+}
