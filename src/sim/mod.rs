@@ -8,6 +8,7 @@ mod informer;
 pub mod kubelet;
 pub mod ledger;
 pub mod load;
+pub mod report;
 pub mod scenario;
 pub mod scheduler;
 pub mod workloads;

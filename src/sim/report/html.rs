@@ -3,7 +3,11 @@
 use askama::Template;
 use serde::Serialize;
 
-use super::{Report, WorkloadReport, chart::{Chart, Grid}, words};
+use super::{
+    Report, WorkloadReport,
+    chart::{Chart, Grid},
+    words,
+};
 
 /// The page around the data; `assets/report.js` draws the charts from it.
 #[derive(Template)]

@@ -175,3 +175,6 @@ impl WorkloadReport {
 fn workload_path(namespace: &str, kind: &str, name: &str) -> String {
     format!("{namespace}/{kind}/{name}")
 }
+
+#[cfg(test)]
+mod tests;

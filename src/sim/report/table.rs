@@ -19,7 +19,7 @@ const HEADER: [&str; 11] = [
     "CPU slack\n%",
     "Memory\nrequest",
     "Memory\np95",
-    "Mem. slack\n%",
+    "Mem slack\n%",
     "Re-\nsized",
     "Evic-\nted",
     "OOM\nkills",
@@ -37,8 +37,8 @@ pub fn render(report: &Report, coloured: bool) -> String {
 
 fn table(report: &Report, coloured: bool) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(WIDTH).force_no_tty();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.force_no_tty();
     if coloured {
         table.enforce_styling();
     }
@@ -53,10 +53,10 @@ fn table(report: &Report, coloured: bool) -> String {
             table.add_row(row(workload, container, index == 0));
         }
     }
-    for column in 1..HEADER.len() {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        // A wider gap before CPU, before memory and before the counts.
+        column.set_padding((if [1, 4, 7].contains(&index) { 2 } else { 0 }, 0));
+        column.set_cell_alignment(if index == 0 { CellAlignment::Left } else { CellAlignment::Right });
     }
     // A line between any two rows would make a screen of three.
     let lines = table.lines().enumerate().filter(|(index, line)| *index < 5 || !line.starts_with('─'));
@@ -150,10 +150,7 @@ fn totals(text: &mut String, report: &Report) {
             ),
         ),
         ("throttled", format!("{:.0} core-seconds", report.throttled_core_seconds)),
-        (
-            "work",
-            format!("{} samples of {} Pods, {} API writes", report.samples, report.pods, report.api_writes),
-        ),
+        ("work", format!("{} samples of {} Pods, {} API writes", report.samples, report.pods, report.api_writes)),
     ];
     for (name, value) in lines {
         _ = writeln!(text, "  {name:<18}{value}");
