@@ -20,7 +20,7 @@ fn the_definition_can_be_applied_by_an_old_kubectl() {
 
 /// A policy with `spec`, as the API server answers it: the stored object, or the refusal's message.
 fn create(spec: &Value) -> Result<Value, String> {
-    let schema = Structural::from_crd(&VerticalResizePolicy::crd(), "v1alpha1").unwrap();
+    let schema = Structural::from_crd(&VerticalResizePolicy::crd(), "v1alpha1").expect("the schema is structural");
     let policy = json!({
         "apiVersion": "autoscaling.tailor.dev/v1alpha1",
         "kind": "VerticalResizePolicy",
