@@ -1,1 +1,35 @@
-//! (in preparation)
+//! The controller: watches, learns, reconciles, publishes.
+//!
+//! [`run`] starts everything. [`watches`] keep one [`World`](world::World), the ordered picture of the cluster;
+//! [`learn`] turns usage into models; both only *trigger* passes. A pass over one policy is [`reconcile`]: observe ->
+//! decide (pure, [`decide`]) -> apply -> [`publish`]. Passes go through the [`turnstile`], so that with a concurrency of
+//! one a run depends on nothing but its input.
+//!
+//! Deliberately absent: polling of what can be watched, a second writer for any field, wall-clock time (see
+//! [`Clock`](crate::clock::Clock)), and any decision that is not in `plan` or [`decide`].
+
+pub mod backoff;
+pub mod conditions;
+pub mod context;
+pub mod decide;
+pub mod events;
+pub mod expectations;
+pub mod journal;
+pub mod learn;
+pub mod memory;
+pub mod observe;
+pub mod owners;
+pub mod policies;
+pub mod publish;
+pub mod reconcile;
+pub mod run;
+pub mod scale;
+pub mod sizes;
+pub mod turnstile;
+pub mod watches;
+pub mod world;
+
+pub use self::{
+    journal::{Action, Journal, JournalEntry, NoJournal},
+    run::{Controller, Error, Options, Parts},
+};

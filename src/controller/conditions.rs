@@ -1,0 +1,172 @@
+//! Conditions in the standard shape: `Ready` always, `Reconciling` and `Stalled` only while they hold (kstatus).
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::observe::Observed;
+
+/// The longest message: a status is bounded whatever an error says.
+const LONGEST_MESSAGE: usize = 512;
+
+/// How a policy fares: the reason of its conditions, spelled as users read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr, strum::EnumIter)]
+pub enum Verdict {
+    /// All is well.
+    Fitting,
+    /// The policy cannot mean what it says.
+    InvalidSpec,
+    /// There is no such workload.
+    TargetNotFound,
+    /// Another policy owns a workload that this one covers too.
+    Conflict,
+    /// The cluster cannot resize Pods in place.
+    ResizeUnsupported,
+    /// Usage cannot be read.
+    UsageUnavailable,
+    /// Nothing is known yet of what the workloads use.
+    NoSamples,
+}
+
+impl Verdict {
+    /// How the policy fares, and what that means in a sentence.
+    pub fn of(observed: &Observed) -> (Self, String) {
+        let policy = &observed.policy;
+        let (namespace, _) = policy.key();
+        if let Some(problem) = &policy.problem {
+            return (Self::InvalidSpec, problem.clone());
+        }
+        if let Some((workload, other)) = observed.owned_by_others.first() {
+            let more = match observed.owned_by_others.len() - 1 {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            return (Self::Conflict, format!("{workload}{more} is owned by the older policy {other}; only one may act"));
+        }
+        if observed.workloads.is_empty() {
+            let what = match &policy.object.spec.target_ref {
+                Some(target) => format!("there is no {} {namespace}/{} ({})", target.kind, target.name, target.api_version),
+                None => format!("spec.selector selects no workload in namespace {namespace}"),
+            };
+            return (Self::TargetNotFound, what);
+        }
+        if observed.lacks_resize() {
+            let message = "the API server does not serve pods/resize (Kubernetes 1.33 or newer does); use strategy \
+                           Initial, Recreate or Off";
+            return (Self::ResizeUnsupported, message.to_owned());
+        }
+        if let Some(problem) = &observed.usage_problem {
+            return (Self::UsageUnavailable, problem.clone());
+        }
+        let mut fits = observed.workloads.iter().flat_map(|workload| workload.fits.values());
+        if fits.all(|fit| !fit.is_known) {
+            return (Self::NoSamples, "nothing is known yet of what the workloads use".to_owned());
+        }
+        (Self::Fitting, "all covered workloads are fitted to what they use".to_owned())
+    }
+
+    /// Whether only somebody's edit helps.
+    fn is_stalled(self) -> bool {
+        match self {
+            Self::InvalidSpec | Self::Conflict | Self::ResizeUnsupported => true,
+            Self::Fitting | Self::TargetNotFound | Self::UsageUnavailable | Self::NoSamples => false,
+        }
+    }
+
+    /// Whether it needs somebody's attention (and so is worth an Event).
+    pub fn is_warning(self) -> bool {
+        self.is_stalled() || matches!(self, Self::TargetNotFound | Self::UsageUnavailable)
+    }
+}
+
+/// The conditions; one that has not changed its status keeps its time.
+pub fn conditions(
+    old: &[Condition],
+    (verdict, message): (Verdict, &str),
+    resizes_in_progress: bool,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let condition = |kind: &str, status: bool, reason: &str, message: &str| {
+        let status = if status { "True" } else { "False" };
+        let before = old.iter().find(|condition| condition.type_ == kind && condition.status == status);
+        Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: shortened(message),
+            observed_generation: generation,
+            last_transition_time: before.map_or_else(|| Time(now), |before| before.last_transition_time.clone()),
+        }
+    };
+    let reason: &str = verdict.into();
+    let mut conditions = vec![condition("Ready", verdict == Verdict::Fitting, reason, message)];
+    if verdict == Verdict::NoSamples {
+        conditions.push(condition("Reconciling", true, reason, message));
+    } else if resizes_in_progress {
+        conditions.push(condition("Reconciling", true, "ResizeInProgress", "resizes are in progress"));
+    }
+    if verdict.is_stalled() {
+        conditions.push(condition("Stalled", true, reason, message));
+    }
+    conditions
+}
+
+/// The text, cut at a character if it is too long.
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use rstest::rstest;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn later() -> Timestamp {
+        NOW + SignedDuration::from_hours(1)
+    }
+
+    fn of(verdict: Verdict, in_progress: bool) -> Vec<Condition> {
+        conditions(&[], (verdict, "text"), in_progress, Some(3), NOW)
+    }
+
+    #[rstest]
+    #[case::well(Verdict::Fitting, false, &[("Ready", "True", "Fitting")])]
+    #[case::at_work(Verdict::Fitting, true, &[("Ready", "True", "Fitting"), ("Reconciling", "True", "ResizeInProgress")])]
+    #[case::starting(Verdict::NoSamples, false, &[("Ready", "False", "NoSamples"), ("Reconciling", "True", "NoSamples")])]
+    #[case::missing(Verdict::TargetNotFound, false, &[("Ready", "False", "TargetNotFound")])]
+    #[case::stuck(Verdict::Conflict, false, &[("Ready", "False", "Conflict"), ("Stalled", "True", "Conflict")])]
+    fn only_what_holds_is_there(
+        #[case] verdict: Verdict,
+        #[case] in_progress: bool,
+        #[case] expected: &[(&str, &str, &str)],
+    ) {
+        let conditions = of(verdict, in_progress);
+        let seen: Vec<_> =
+            conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();
+        assert_eq!(seen, expected);
+        assert!(conditions.iter().all(|condition| condition.observed_generation == Some(3)));
+    }
+
+    #[test]
+    fn the_time_moves_only_when_the_status_does() {
+        let first = of(Verdict::TargetNotFound, false);
+        let other_reason = conditions(&first, (Verdict::Conflict, "x"), false, Some(4), later());
+        assert_eq!(other_reason[0].last_transition_time, Time(NOW));
+        assert_eq!(other_reason[0].reason, "Conflict");
+        let well = conditions(&other_reason, (Verdict::Fitting, "x"), false, Some(4), later());
+        assert_eq!(well[0].last_transition_time, Time(later()));
+    }
+
+    #[test]
+    fn a_message_is_bounded() {
+        let long = conditions(&[], (Verdict::InvalidSpec, &"ä".repeat(100_000)), false, None, NOW);
+        assert!(long[0].message.len() < 2_000);
+    }
+}
