@@ -78,7 +78,8 @@ mod tests {
     use super::*;
 
     const POD: PodKey<'_> = PodKey { namespace: "shop", name: "web-0", uid: "u1", resource_version: "7" };
-    const TWO: &str = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+    const TWO: &str =
+        "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
     const LATER: Duration = Duration::from_secs(10);
 
     #[test]

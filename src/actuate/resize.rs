@@ -43,11 +43,7 @@ pub enum ResizeOutcome {
 ///
 /// # Errors
 /// When there was no answer at all.
-pub async fn resize(
-    client: &Client,
-    pod: PodKey<'_>,
-    changes: &[ContainerChange],
-) -> Result<ResizeOutcome, Error> {
+pub async fn resize(client: &Client, pod: PodKey<'_>, changes: &[ContainerChange]) -> Result<ResizeOutcome, Error> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), pod.namespace);
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match pods.patch_resize(pod.name, &params, &Patch::Strategic(patch(pod, changes))).await {
@@ -128,8 +124,7 @@ mod tests {
     }
 
     fn status(code: u16, message: &str, cause: &str) -> Status {
-        let causes =
-            vec![StatusCause { reason: cause.to_owned(), message: String::new(), field: String::new() }];
+        let causes = vec![StatusCause { reason: cause.to_owned(), message: String::new(), field: String::new() }];
         let details = StatusDetails {
             name: String::new(),
             group: String::new(),

@@ -1,5 +1,6 @@
 //! The command line: a file per subcommand.
 
+pub mod controller;
 pub mod crd;
 
 /// Parses the arguments and runs one subcommand.

@@ -40,11 +40,16 @@ impl Verdict {
                 0 => String::new(),
                 more => format!(" (and {more} more)"),
             };
-            return (Self::Conflict, format!("{workload}{more} is owned by the older policy {other}; only one may act"));
+            return (
+                Self::Conflict,
+                format!("{workload}{more} is owned by the older policy {other}; only one may act"),
+            );
         }
         if observed.workloads.is_empty() {
             let what = match &policy.object.spec.target_ref {
-                Some(target) => format!("there is no {} {namespace}/{} ({})", target.kind, target.name, target.api_version),
+                Some(target) => {
+                    format!("there is no {} {namespace}/{} ({})", target.kind, target.name, target.api_version)
+                }
                 None => format!("spec.selector selects no workload in namespace {namespace}"),
             };
             return (Self::TargetNotFound, what);

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     plan::{
-        ClusterView, ContainerChange, NodeRoom, Plan, PodState, Situation, Step, Why, WorkloadView, plan, restarts, state,
+        ClusterView, ContainerChange, NodeRoom, Plan, PodState, Situation, Step, Why, WorkloadView, plan, restarts,
+        state,
     },
     resources::{ContainerResources, PodView, Resources},
 };

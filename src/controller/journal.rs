@@ -88,7 +88,9 @@ type Step<T> = (Option<T>, Option<T>);
 
 fn resource<T: std::fmt::Display>(name: &str, request: Step<T>, limit: Step<T>) -> Option<String> {
     let arrow = |step: Step<T>| match step {
-        (from, Some(to)) => Some(format!("{} -> {to}", from.map_or_else(|| "none".to_owned(), |from| from.to_string()))),
+        (from, Some(to)) => {
+            Some(format!("{} -> {to}", from.map_or_else(|| "none".to_owned(), |from| from.to_string())))
+        }
         (_, None) => None,
     };
     match (arrow(request), arrow(limit)) {
@@ -114,13 +116,16 @@ mod tests {
                 requests: only(Some(MilliCpu(100)), Some(64)),
                 limits: only(Some(MilliCpu(200)), None),
             },
-            to: ContainerResources { requests: only(Some(MilliCpu(250)), Some(96)), limits: only(Some(MilliCpu(500)), None) },
+            to: ContainerResources {
+                requests: only(Some(MilliCpu(250)), Some(96)),
+                limits: only(Some(MilliCpu(500)), None),
+            },
         };
         let memory_limit = ContainerChange {
             container: "mesh".to_owned(),
             from: ContainerResources { requests: Resources::default(), limits: only(None, Some(64)) },
             to: ContainerResources { requests: Resources::default(), limits: only(None, Some(96)) },
-            ..change.clone()
+            kind: ContainerKind::App,
         };
         assert_eq!(
             describe(&[change, memory_limit]),

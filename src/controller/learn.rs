@@ -209,7 +209,8 @@ mod tests {
 
     fn pod(oom: Option<Timestamp>) -> PodRecord {
         let ended = oom.map(|at| json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled", "finishedAt": at } }));
-        let owner = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "o", "controller": true });
+        let owner =
+            json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "o", "controller": true });
         let size = json!({ "cpu": "100m", "memory": "64Mi" });
         let pod = json!({
             "metadata": { "name": "db-0", "namespace": "shop", "uid": "u1", "creationTimestamp": NOW, "ownerReferences": [owner] },
@@ -280,7 +281,8 @@ mod tests {
 
     #[test]
     fn use_above_the_request_and_an_oom_kill_are_a_shortage_for_a_while() {
-        let (short, mut models) = (|m: &Models, pod: &PodRecord, at| m.is_short("u1", &pod.view.containers[0], at), Models::default());
+        let (short, mut models) =
+            (|m: &Models, pod: &PodRecord, at| m.is_short("u1", &pod.view.containers[0], at), Models::default());
         models.learn(&world(), vec![sample("db-0", 1, 0.1)]);
         assert!(!short(&models, &pod(None), after(1)));
         models.learn(&world(), vec![sample("db-0", 2, 0.101)]);

@@ -149,9 +149,13 @@ impl Memory {
         self.budget.take(now);
     }
 
-    /// A Pod of the workload was evicted; a replacement that has its size requests at least `wanted`.
+    /// A Pod of the workload was evicted, which is a disruption; a replacement with its size requests at least `wanted`.
     pub fn evicted(&mut self, workload: &WorkloadId, wanted: BTreeMap<String, Resources>, now: Timestamp) {
-        self.evictions.insert(workload.clone(), Eviction { at: now, wanted, judged: BTreeSet::new(), unsized_replacement: false });
+        self.disrupted(now);
+        self.evictions.insert(
+            workload.clone(),
+            Eviction { at: now, wanted, judged: BTreeSet::new(), unsized_replacement: false },
+        );
     }
 
     /// Looks whether Pods that came after the last eviction have their size. While they have not, an eviction gains
@@ -242,7 +246,8 @@ mod tests {
         let wanted = BTreeMap::from([("app".to_owned(), Resources { cpu: Some(MilliCpu(900)), memory: None })]);
         let mut memory = Memory::new(NOW);
         memory.evicted(&workload, wanted, NOW);
-        let mut unsized_with = |pods: &[PodRecord], minutes| memory.replacements_are_unsized(&workload, pods, after(minutes));
+        let mut unsized_with =
+            |pods: &[PodRecord], minutes| memory.replacements_are_unsized(&workload, pods, after(minutes));
         assert!(!unsized_with(&[pod("old", -5, "100m")], 1), "an older Pod says nothing");
         assert!(!unsized_with(&[pod("a", 1, "1")], 1));
         assert!(!unsized_with(&[pod("a", 1, "100m")], 20), "it came with its size, and was resized later");

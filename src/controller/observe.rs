@@ -154,8 +154,7 @@ fn workload(
     }
     let limits = world.limits_in(&id.namespace);
     let workload = world.workload(&id).map(AsRef::as_ref);
-    let basis =
-        Basis { spec: &policy.object.spec, workload, models: models.of(&id), limits: limits.as_ref(), now };
+    let basis = Basis { spec: &policy.object.spec, workload, models: models.of(&id), limits: limits.as_ref(), now };
     let fits = basis.fits(pods.iter().map(|pod| &pod.view));
     let seen: Vec<_> = pods
         .iter()

@@ -36,12 +36,7 @@ impl WorkloadId {
     /// From an API version such as `apps/v1`.
     pub fn new(namespace: &str, api_version: &str, kind: &str, name: &str) -> Self {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        Self {
-            namespace: namespace.to_owned(),
-            group: group.to_owned(),
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-        }
+        Self { namespace: namespace.to_owned(), group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() }
     }
 
     /// Whether it is one of the kinds that are watched.

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_selector_selects_workloads_at_the_top_only() {
-        let policy = policy("all", "2026-01-01T00:00:00Z", &json!({ "selector": { "matchLabels": { "tier": "front" } } }));
+        let policy =
+            policy("all", "2026-01-01T00:00:00Z", &json!({ "selector": { "matchLabels": { "tier": "front" } } }));
         assert_eq!(policy.covered(&world([])), [web()]);
     }
 
@@ -182,9 +183,15 @@ mod tests {
     fn a_policy_that_slipped_past_the_api_server_covers_nothing_and_says_why() {
         let both = json!({ "selector": {}, "targetRef": by_target("Deployment", "web")["targetRef"] });
         let odd = json!({ "selector": { "matchExpressions": [{ "key": "a", "operator": "Near" }] } });
-        let bounds = json!({ "selector": {}, "containers": [{ "name": "a", "min": { "cpu": 2 }, "max": { "cpu": 1 } }] });
+        let bounds =
+            json!({ "selector": {}, "containers": [{ "name": "a", "min": { "cpu": 2 }, "max": { "cpu": 1 } }] });
         let twice = json!({ "selector": {}, "containers": [{ "name": "a" }, { "name": "a" }] });
-        for (spec, says) in [(bounds, "above its max"), (twice, "named twice"), (both, "exactly one of targetRef and selector"), (odd, "spec.selector")] {
+        for (spec, says) in [
+            (bounds, "above its max"),
+            (twice, "named twice"),
+            (both, "exactly one of targetRef and selector"),
+            (odd, "spec.selector"),
+        ] {
             let policy = policy("p", "2026-01-01T00:00:00Z", &spec);
             assert!(policy.problem.as_ref().is_some_and(|problem| problem.contains(says)), "{:?}", policy.problem);
             assert!(!policy.covers(&web(), &world([])));

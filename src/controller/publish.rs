@@ -18,6 +18,7 @@ use super::{
     observe::{Covered, Observed},
     reconcile::Applied,
     sizes::Fit,
+    world::Key,
 };
 use crate::{
     actuate::resize::FIELD_MANAGER,
@@ -43,24 +44,33 @@ pub async fn publish(context: &Context, applied: &Applied<'_>) -> Result<(), kub
     let key = policy.key();
     let uid = policy.object.uid().unwrap_or_default();
     let now = context.clock.now();
-    let remembered = context.memory().policy(&key, &uid).clone();
-    let old = remembered.published.or_else(|| policy.object.status.clone()).unwrap_or_default();
-    let last_action = applied.last_action.clone().or(remembered.last_action).or_else(|| old.last_action.clone());
+    let (published, last_action) = remembered(context, &key, &uid, applied.last_action.clone());
+    let old = published.or_else(|| policy.object.status.clone()).unwrap_or_default();
+    let last_action = last_action.or_else(|| old.last_action.clone());
     let verdict = Verdict::of(applied.observed);
-    let status = status(applied, &old, last_action.clone(), (verdict.0, &verdict.1), now);
+    let status = status(applied, &old, last_action, (verdict.0, &verdict.1), now);
     if status != old {
         write(context, &policy.object, &status).await?;
     }
-    let mut memory = context.memory();
-    let remembered = memory.policy(&key, &uid);
-    remembered.published = Some(status);
-    remembered.last_action = last_action;
-    drop(memory);
+    context.memory().policy(&key, &uid).published = Some(status);
     if verdict.0.is_warning() && was(&old) != Some(<&str>::from(verdict.0)) {
         let news = News { warning: true, action: "Reconcile", reason: verdict.0.into(), message: &verdict.1 };
         events::publish(&context.client, events::policy_reference(&policy.object), news, now).await;
     }
     Ok(())
+}
+
+/// What was published last, and the last action, which may be `fresh` and is kept even if the status cannot be written.
+fn remembered(
+    context: &Context,
+    key: &Key,
+    uid: &str,
+    fresh: Option<LastAction>,
+) -> (Option<VerticalResizePolicyStatus>, Option<LastAction>) {
+    let mut memory = context.memory();
+    let policy = memory.policy(key, uid);
+    policy.last_action = fresh.or_else(|| policy.last_action.take());
+    (policy.published.clone(), policy.last_action.clone())
 }
 
 /// The reason that was published last.

@@ -83,10 +83,7 @@ pub struct AppliedPod {
 ///
 /// # Errors
 /// When it could not be finished.
-pub async fn reconcile(
-    policy: Arc<VerticalResizePolicy>,
-    context: Arc<Context>,
-) -> Result<controller::Action, Error> {
+pub async fn reconcile(policy: Arc<VerticalResizePolicy>, context: Arc<Context>) -> Result<controller::Action, Error> {
     let key = (policy.namespace().unwrap_or_default(), policy.name_any());
     let name = format!("{}/{}", key.0, key.1);
     let _pass = context.turnstile.enter(&name).await;
@@ -134,8 +131,7 @@ impl Applied<'_> {
 
 /// Does what was decided, in order; what becomes of one Pod stops no other.
 async fn apply<'a>(context: &Context, observed: &'a Observed, decided: &Decided) -> Applied<'a> {
-    let mut applied =
-        Applied { observed, pods: Vec::new(), last_action: None, look_again: decided.look_again };
+    let mut applied = Applied { observed, pods: Vec::new(), last_action: None, look_again: decided.look_again };
     for decision in &decided.decisions {
         let (covered, seen) = decision.subject(observed);
         let deed = Deed { context, observed, covered, seen, decision };
@@ -264,10 +260,7 @@ impl Deed<'_> {
         match outcome {
             Ok(EvictOutcome::Evicted) => {
                 self.context.world().expectations.evicted(&self.view().uid, now);
-                let mut memory = self.context.memory();
-                memory.disrupted(now);
-                memory.evicted(&self.covered.id, self.least_of_replacement(), now);
-                drop(memory);
+                self.context.memory().evicted(&self.covered.id, self.least_of_replacement(), now);
                 self.tell(Action::Evict, why, "", &[]).await;
                 Became::done(PodState::Evicted, Action::Evict)
             }
@@ -411,7 +404,8 @@ fn is_altered(view: &PodView, changes: &[ContainerChange]) -> bool {
     };
     changes.iter().any(|change| {
         view.container(&change.container).is_none_or(|container| {
-            differs(change.to.requests, container.desired.requests) || differs(change.to.limits, container.desired.limits)
+            differs(change.to.requests, container.desired.requests)
+                || differs(change.to.limits, container.desired.limits)
         })
     })
 }

@@ -66,8 +66,7 @@ impl Basis<'_> {
     fn fit(&self, name: &str, template: ContainerResources) -> Fit {
         let policy = container_policy(self.spec, name);
         let model = self.models.and_then(|models| models.get(name));
-        let frame =
-            Frame { policy: &policy, objective: self.spec.objective, template: &template, limits: self.limits };
+        let frame = Frame { policy: &policy, objective: self.spec.objective, template: &template, limits: self.limits };
         let nothing = ContainerModel::new();
         let recommendation = recommend(model.unwrap_or(&nothing), &frame, self.now);
         Fit {

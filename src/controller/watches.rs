@@ -352,23 +352,21 @@ macro_rules! has_template {
     };
 }
 
-has_template!(Deployment, "apps/v1", "Deployment", |d| Some(d.spec.as_ref()?.replicas.unwrap_or(1)), |d| {
-    Some(std::mem::take(&mut d.spec.as_mut()?.template))
+has_template!(Deployment, "apps/v1", "Deployment", |d| Some(d.spec.replicas.unwrap_or(1)), |d| {
+    Some(std::mem::take(&mut d.spec.template))
 });
-has_template!(StatefulSet, "apps/v1", "StatefulSet", |s| Some(s.spec.as_ref()?.replicas.unwrap_or(1)), |s| {
-    Some(std::mem::take(&mut s.spec.as_mut()?.template))
+has_template!(StatefulSet, "apps/v1", "StatefulSet", |s| Some(s.spec.replicas.unwrap_or(1)), |s| {
+    Some(std::mem::take(&mut s.spec.template))
 });
-has_template!(ReplicaSet, "apps/v1", "ReplicaSet", |r| Some(r.spec.as_ref()?.replicas.unwrap_or(1)), |r| {
-    r.spec.as_mut()?.template.take()
-});
+has_template!(ReplicaSet, "apps/v1", "ReplicaSet", |r| Some(r.spec.replicas.unwrap_or(1)), |r| r.spec.template.take());
 has_template!(DaemonSet, "apps/v1", "DaemonSet", |d| Some(d.status.as_ref()?.desired_number_scheduled), |d| {
-    Some(std::mem::take(&mut d.spec.as_mut()?.template))
+    Some(std::mem::take(&mut d.spec.template))
 });
 has_template!(Job, "batch/v1", "Job", |j| Some(j.spec.as_ref()?.parallelism.unwrap_or(1)), |j| {
     Some(std::mem::take(&mut j.spec.as_mut()?.template))
 });
 has_template!(CronJob, "batch/v1", "CronJob", |_| None, |c| {
-    Some(std::mem::take(&mut c.spec.as_mut()?.job_template.spec.as_mut()?.template))
+    Some(std::mem::take(&mut c.spec.job_template.spec.as_mut()?.template))
 });
 
 fn workload<K: Mirrored + HasTemplate>(mut object: K) -> Workload {
@@ -434,7 +432,8 @@ mod tests {
 
     #[test]
     fn workloads_are_read_whatever_their_kind() {
-        let template = json!({ "spec": { "containers": [{ "name": "app", "resources": { "requests": { "cpu": "1" } } }] } });
+        let template =
+            json!({ "spec": { "containers": [{ "name": "app", "resources": { "requests": { "cpu": "1" } } }] } });
         let metadata = json!({ "name": "web", "namespace": "shop", "labels": { "a": "b" } });
         let deployment: Deployment =
             read(json!({ "metadata": metadata, "spec": { "replicas": 3, "selector": {}, "template": template } }));

@@ -177,10 +177,13 @@ impl World {
         if let Some(pods) = pod.view.node.as_ref().and_then(|node| self.by_node.get_mut(node)) {
             pods.remove(key);
         }
-        if let Some(owner) = pod.owner.as_ref().filter(|owner| self.by_owner.get(owner).is_some_and(BTreeSet::is_empty)) {
+        if let Some(owner) = pod.owner.as_ref().filter(|owner| self.by_owner.get(owner).is_some_and(BTreeSet::is_empty))
+        {
             self.by_owner.remove(owner);
         }
-        if let Some(node) = pod.view.node.as_ref().filter(|node| self.by_node.get(*node).is_some_and(BTreeSet::is_empty)) {
+        if let Some(node) =
+            pod.view.node.as_ref().filter(|node| self.by_node.get(*node).is_some_and(BTreeSet::is_empty))
+        {
             self.by_node.remove(node);
         }
     }
@@ -279,7 +282,8 @@ impl World {
             let pods = self.pods.values().filter(|pod| pod.view.namespace == id.namespace);
             return pods.filter(|pod| self.workload_of(pod).as_ref() == Some(id)).cloned().collect();
         }
-        let owners = std::iter::once(id).chain(self.children.get(id).into_iter().flatten().filter(|id| id.is_between()));
+        let owners =
+            std::iter::once(id).chain(self.children.get(id).into_iter().flatten().filter(|id| id.is_between()));
         let keys: BTreeSet<_> = owners.filter_map(|owner| self.by_owner.get(owner)).flatten().collect();
         let pods = keys.into_iter().filter_map(|key| self.pods.get(key));
         pods.filter(|pod| self.workload_of(pod).as_ref() == Some(id)).cloned().collect()

@@ -66,12 +66,7 @@ async fn delete(client: &Client, object: &ObjectRef, place: &Place) -> Result<()
     Ok(())
 }
 
-fn api(
-    client: &Client,
-    resource: &ApiResource,
-    capabilities: &ApiCapabilities,
-    namespace: &str,
-) -> Api<DynamicObject> {
+fn api(client: &Client, resource: &ApiResource, capabilities: &ApiCapabilities, namespace: &str) -> Api<DynamicObject> {
     match capabilities.scope {
         Scope::Cluster => Api::all_with(client.clone(), resource),
         Scope::Namespaced => Api::namespaced_with(client.clone(), namespace, resource),

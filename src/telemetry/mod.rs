@@ -1,1 +1,3 @@
-//! (in preparation)
+//! Logs of Tailor itself. Metrics come to stand here.
+
+pub mod logs;

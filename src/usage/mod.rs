@@ -3,6 +3,8 @@
 //! A [`UsageSource`] answers with [`Sample`]s and decides nothing. Absent is not zero: a source leaves out what it has
 //! not measured, and answers [`Error`] when it could not look.
 
+pub mod metrics_api;
+pub mod prometheus;
 pub mod trace;
 
 use async_trait::async_trait;

@@ -57,4 +57,10 @@ pub enum Error {
         /// The server's words.
         message: String,
     },
+    /// The embedded API server cannot be set up.
+    #[error("the embedded API server does not take Tailor's own definitions; this is a bug, please report it")]
+    Server {
+        /// Its answer.
+        source: Box<kube::Error>,
+    },
 }

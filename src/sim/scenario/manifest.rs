@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Document, Place, format::default_namespace};
+use crate::resources::Resources;
 
 /// A Kubernetes object as the user wrote it.
 #[derive(Clone, Debug)]
@@ -72,15 +73,29 @@ impl Manifest {
 
     /// The names of the containers of its Pods that stay: sidecars too.
     pub(super) fn containers(&self) -> Vec<&str> {
-        let template: &[&str] = match self.kind() {
+        self.templates().filter_map(|container| container["name"].as_str()).collect()
+    }
+
+    /// What each of those containers requests.
+    pub fn requests(&self) -> Vec<(String, Resources)> {
+        let requests = |container: &Value| {
+            let requests = container.get("resources").and_then(|resources| resources.get("requests"));
+            requests.and_then(|requests| serde_json::from_value(requests.clone()).ok()).unwrap_or_default()
+        };
+        let named = |container: &Value| Some((container["name"].as_str()?.to_owned(), requests(container)));
+        self.templates().filter_map(named).collect()
+    }
+
+    fn templates(&self) -> impl Iterator<Item = &Value> {
+        let path: &[&str] = match self.kind() {
             "Pod" => &["spec"],
             "CronJob" => &["spec", "jobTemplate", "spec", "template", "spec"],
             _ => &["spec", "template", "spec"],
         };
-        let Some(spec) = template.iter().try_fold(&self.value, |value, key| value.get(key)) else { return Vec::new() };
-        let list = |key| spec.get(key).and_then(Value::as_array).into_iter().flatten();
+        let spec = path.iter().try_fold(&self.value, |value, key| value.get(key));
+        let list = move |key| spec.and_then(|spec| spec.get(key)).and_then(Value::as_array).into_iter().flatten();
         let sidecars = list("initContainers").filter(|container| container["restartPolicy"] == "Always");
-        list("containers").chain(sidecars).filter_map(|container| container["name"].as_str()).collect()
+        list("containers").chain(sidecars)
     }
 
     fn text(&self, path: &[&str]) -> &str {

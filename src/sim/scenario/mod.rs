@@ -11,6 +11,7 @@ mod documents;
 mod error;
 pub mod format;
 mod from_trace;
+mod kubelets;
 mod load;
 mod manifest;
 
