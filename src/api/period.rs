@@ -23,6 +23,11 @@ impl Period {
         Self::seconds(minutes * 60)
     }
 
+    /// As a length of time without a sign.
+    pub fn length(self) -> Duration {
+        self.0
+    }
+
     /// As a span that can be added to a timestamp.
     pub fn signed(self) -> SignedDuration {
         SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX)

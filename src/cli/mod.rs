@@ -1,15 +1,69 @@
 //! The command line: a file per subcommand.
+//!
+//! Exit codes: 0 done, 1 failed at work, 2 for what the user must mend: arguments (as clap has it), files, scenarios.
+//! An error is printed as a chain, from what was being done to what went wrong.
 
 pub mod controller;
 pub mod crd;
+pub mod simulate;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+/// Keeps the CPU and memory requests and limits of running Pods fitted to what they use, in place.
+#[derive(Debug, Parser)]
+#[command(name = "tailor", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Simulate(simulate::Args),
+    Controller(controller::Args),
+    /// Prints the CustomResourceDefinition of VerticalResizePolicy.
+    Crd,
+}
+
+/// Why a subcommand failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something that the user gave is wrong; nothing has been done.
+    BadInput(anyhow::Error),
+    /// Something went wrong at work.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// Parses the arguments and runs one subcommand.
-pub fn run() -> std::process::ExitCode {
-    match crd::run(&mut std::io::stdout().lock()) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("{e:?}");
-            std::process::ExitCode::FAILURE
-        }
+pub fn run() -> ExitCode {
+    let out = &mut io::stdout().lock();
+    let done = match Cli::parse().command {
+        Command::Simulate(args) => simulate::run(&args, out),
+        Command::Controller(args) => controller::run(&args).map_err(Failure::from),
+        Command::Crd => crd::run(out).map_err(Failure::from),
+    };
+    let done = done.and_then(|()| out.flush().map_err(|error| Failure::Failed(error.into())));
+    let (code, error) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::BadInput(error)) => (2, error),
+        Err(Failure::Failed(error)) => (1, error),
+    };
+    // Whoever reads our output may stop when it has seen enough, as `head` does.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
     }
+    eprintln!("error: {error}");
+    error.chain().skip(1).for_each(|cause| eprintln!("  because: {cause}"));
+    ExitCode::from(code)
 }

@@ -5,6 +5,7 @@
 
 pub mod metrics_api;
 pub mod prometheus;
+pub mod trace;
 
 use async_trait::async_trait;
 use jiff::Timestamp;

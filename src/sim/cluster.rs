@@ -1,0 +1,307 @@
+//! Puts the embedded cluster together and runs a scenario in it.
+//!
+//! [`rehearse`] shows an API server everything that a scenario will apply, so that what is wrong comes out before
+//! anything runs; [`run`] then runs it, with the real controller. Both need a tokio runtime of one thread whose clock is
+//! paused ([`runtime`]).
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::core::v1::Pod, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, CustomResourceExt,
+    api::{DynamicObject, ListParams, PostParams},
+    core::admission::{AdmissionRequest, AdmissionResponse},
+};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    api_server::{ApiServer, MutatingAdmission, ServerConfig},
+    kubelet,
+    ledger::{AccountKey, Ledger},
+    report::collect::Outcome,
+    scenario::{self, Change, Event, Manifest, Scenario},
+    scheduler,
+    usage::KubeletSource,
+    user, workloads,
+};
+use crate::{
+    actuate::Admission,
+    api::VerticalResizePolicy,
+    clock::Clock,
+    controller::{Action, Controller, Journal, JournalEntry, Options, Parts},
+};
+
+/// Who the API server takes the controller for.
+const CONTROLLER: &str = "tailor";
+/// Slack is scored from here on: before, the controller cannot know anything.
+const UNSCORED: Duration = Duration::from_hours(1);
+/// How often progress is told, in simulated time.
+const SLICE: Duration = Duration::from_mins(5);
+/// A watch that is this many changes behind starts anew; none is in a cluster without network.
+const WATCH_HISTORY: usize = 20_000;
+
+/// Why a run ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the scenario does at some time was refused then.
+    #[error("after {after:?} of simulated time the scenario could not go on")]
+    Scenario {
+        /// When.
+        after: Duration,
+        /// What was refused.
+        source: Box<scenario::Error>,
+    },
+    /// The embedded API server does not answer as it should.
+    #[error("the embedded API server does not answer as it should; this is a bug, please report it")]
+    Server(#[source] Box<kube::Error>),
+    /// A part of the cluster ended.
+    #[error("{part} ended after {after:?} of simulated time; this is a bug, please report it with scenario and seed")]
+    Ended {
+        /// Which part.
+        part: &'static str,
+        /// When.
+        after: Duration,
+    },
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Simulated time.
+    pub simulated: Duration,
+    /// Resizes so far.
+    pub resizes: u64,
+    /// Evictions so far.
+    pub evictions: u64,
+    /// OOM kills so far.
+    pub oom_kills: u64,
+}
+
+/// A runtime in which a simulated day takes seconds: one thread, and a clock that leaps to the next timer.
+///
+/// # Errors
+/// The operating system refuses.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_time().start_paused(true).build()
+}
+
+/// Shows an API server all that `scenario` applies and deletes, in order, and runs nothing.
+///
+/// # Errors
+/// What it does not accept, with its place.
+pub async fn rehearse(scenario: &Scenario) -> Result<(), scenario::Error> {
+    let clock = Clock::simulated(scenario.start);
+    let client = server(clock, 0).await.map_err(unlikely)?.client(user::NAME);
+    for manifest in &scenario.manifests {
+        user::apply(&client, manifest).await?;
+    }
+    for event in &scenario.events {
+        user::change(&client, &event.change).await?;
+    }
+    Ok(())
+}
+
+/// A server that knows the custom resource.
+async fn server(clock: Clock, seed: u64) -> Result<ApiServer, Box<kube::Error>> {
+    let server = ApiServer::new(ServerConfig { clock, seed, watch_history: WATCH_HISTORY });
+    let definitions: Api<CustomResourceDefinition> = Api::all(server.client(user::NAME));
+    definitions.create(&PostParams::default(), &VerticalResizePolicy::crd()).await?;
+    Ok(server)
+}
+
+/// The definition is ours, and a test shows that the server takes it.
+fn unlikely(source: Box<kube::Error>) -> scenario::Error {
+    scenario::Error::Server { source }
+}
+
+/// Runs `scenario`, and tells `progress` about it now and then.
+///
+/// # Errors
+/// It could not be run to its end.
+pub async fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, Error> {
+    let cluster = Cluster::start(scenario, seed).await?;
+    for manifest in &scenario.manifests {
+        user::apply(&cluster.user, manifest).await.map_err(|error| cluster.refused(error))?;
+    }
+    let mut events = scenario.events.iter().peekable();
+    loop {
+        let elapsed = cluster.elapsed();
+        while let Some(event) = events.next_if(|event| event.at <= elapsed && event.at < scenario.duration) {
+            cluster.note_originals(event);
+            user::change(&cluster.user, &event.change).await.map_err(|error| cluster.refused(error))?;
+        }
+        cluster.check()?;
+        progress(cluster.progress());
+        if elapsed >= scenario.duration {
+            break;
+        }
+        let slice = elapsed + SLICE;
+        let next = events.peek().map_or(slice, |event| event.at.min(slice)).min(scenario.duration);
+        tokio::time::sleep_until(cluster.started + next).await;
+    }
+    cluster.finish(scenario, seed).await
+}
+
+/// The parts of a cluster, running.
+struct Cluster {
+    server: ApiServer,
+    user: Client,
+    clock: Clock,
+    started: Instant,
+    ledger: Ledger,
+    notebook: Arc<Notebook>,
+    source: Arc<KubeletSource>,
+    parts: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl Cluster {
+    async fn start(scenario: &Scenario, seed: u64) -> Result<Self, Error> {
+        let clock = Clock::simulated(scenario.start);
+        let started = Instant::now();
+        let server = server(clock, seed).await.map_err(Error::Server)?;
+        let ledger = Ledger::new(later(scenario.start, UNSCORED));
+        for manifest in &scenario.manifests {
+            set_originals(&ledger, manifest);
+        }
+        let load = Arc::new(scenario.loads.seeded(scenario.start, seed));
+        let options = scenario.kubelet_options();
+        let kubelets = kubelet::spawn(server.client("kubelet"), clock, seed, load, ledger.clone(), options);
+        let source = Arc::new(KubeletSource::new(ledger.clone(), clock));
+        let notebook = Arc::new(Notebook::default());
+        let controller = Controller::new(Parts {
+            client: server.client(CONTROLLER),
+            source: source.clone(),
+            clock,
+            journal: notebook.clone(),
+            options: Options { sample_interval: scenario.sample_interval, ..Options::default() },
+        });
+        server.set_pod_admission(Arc::new(Webhook(controller.admission())));
+        let controller = tokio::spawn(async move {
+            if let Err(error) = controller.run(std::future::pending()).await {
+                tracing::error!(%error, "the controller ended");
+            }
+        });
+        let parts = vec![
+            ("the kubelets", kubelets),
+            ("the scheduler", scheduler::spawn(server.client("scheduler"), clock)),
+            ("the workload controllers", workloads::spawn(server.client("workloads"), clock)),
+            ("the controller", controller),
+        ];
+        let user = server.client(user::NAME);
+        Ok(Self { server, user, clock, started, ledger, notebook, source, parts })
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn refused(&self, source: scenario::Error) -> Error {
+        Error::Scenario { after: self.elapsed(), source: Box::new(source) }
+    }
+
+    /// A workload that is replaced by another is measured against that from then on.
+    fn note_originals(&self, event: &Event) {
+        if let Change::Apply(manifest) = &event.change {
+            set_originals(&self.ledger, manifest);
+        }
+    }
+
+    /// No part ends before the run does.
+    fn check(&self) -> Result<(), Error> {
+        match self.parts.iter().find(|(_, part)| part.is_finished()) {
+            Some((part, _)) => Err(Error::Ended { part, after: self.elapsed() }),
+            None => Ok(()),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let accounts = self.ledger.accounts(self.clock.now());
+        Progress {
+            simulated: self.elapsed(),
+            resizes: self.notebook.count(Action::Resize),
+            evictions: self.notebook.count(Action::Evict),
+            oom_kills: accounts.iter().map(|(_, account)| account.total.oom_kills).sum(),
+        }
+    }
+
+    async fn finish(self, scenario: &Scenario, seed: u64) -> Result<Outcome, Error> {
+        let simulated = self.elapsed();
+        let accounts = self.ledger.accounts(self.clock.now());
+        let writes = self.server.writes();
+        let api_writes = writes.iter().filter(|(key, _)| key.user == CONTROLLER).map(|(_, count)| count).sum();
+        let pods = Api::<Pod>::all(self.user.clone()).list_metadata(&ListParams::default()).await;
+        let pods = pods.map_err(|source| Error::Server(Box::new(source)))?.items.len() as u64;
+        self.parts.iter().for_each(|(_, part)| part.abort());
+        Ok(Outcome {
+            seed,
+            scenario: scenario.name.clone(),
+            start: scenario.start,
+            simulated,
+            wall: Duration::ZERO,
+            pods,
+            samples: self.source.given(),
+            api_writes,
+            accounts,
+            journal: self.notebook.take(),
+        })
+    }
+}
+
+fn later(time: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+fn set_originals(ledger: &Ledger, manifest: &Manifest) {
+    for (container, requests) in manifest.requests() {
+        let key = AccountKey {
+            namespace: manifest.namespace().unwrap_or("default").to_owned(),
+            kind: manifest.kind().to_owned(),
+            workload: manifest.name().to_owned(),
+            container,
+        };
+        ledger.set_original(&key, requests);
+    }
+}
+
+/// Keeps what the controller did.
+#[derive(Debug, Default)]
+struct Notebook(Mutex<Vec<JournalEntry>>);
+
+impl Notebook {
+    fn count(&self, action: Action) -> u64 {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().filter(|entry| entry.action == action).count() as u64
+    }
+
+    fn take(&self) -> Vec<JournalEntry> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Journal for Notebook {
+    fn record(&self, entry: JournalEntry) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+}
+
+/// The controller's admission, called without a network.
+struct Webhook(Arc<Admission>);
+
+#[async_trait]
+impl MutatingAdmission for Webhook {
+    async fn admit(&self, request: AdmissionRequest<DynamicObject>) -> AdmissionResponse {
+        self.0.review(&request)
+    }
+}

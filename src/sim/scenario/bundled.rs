@@ -1,0 +1,13 @@
+//! What is part of the binary: the default scenario and the recorded traces (see `traces/README.md` for their licences).
+
+/// The scenario that `tailor simulate` runs when it is given none.
+pub const DEFAULT_SCENARIO: &str = include_str!("../../../scenarios/default.yaml");
+
+/// Traces by the name that `trace.bundled` gives them.
+pub const BUNDLED_TRACES: [(&str, &[u8]); 5] = [
+    ("crane", include_bytes!("../../../traces/crane-cpu-16d.csv.gz")),
+    ("ec2", include_bytes!("../../../traces/ec2-cpu.csv.gz")),
+    ("online-boutique", include_bytes!("../../../traces/online-boutique-pods.csv.gz")),
+    ("opendc", include_bytes!("../../../traces/opendc-vm-30d.csv.gz")),
+    ("train-ticket", include_bytes!("../../../traces/train-ticket-pods.csv.gz")),
+];
