@@ -48,7 +48,7 @@ const CONTROLLER: &str = "tailor";
 /// Slack is scored from here on: before, the controller cannot know anything.
 const UNSCORED: Duration = Duration::from_hours(1);
 /// How often progress is told, in simulated time.
-const SLICE: Duration = Duration::from_mins(5);
+const SLICE: Duration = Duration::from_mins(15);
 /// A watch that is this many changes behind starts anew; none is in a cluster without network.
 const WATCH_HISTORY: usize = 20_000;
 

@@ -1,6 +1,9 @@
 //! Makes a [`Report`] of what the kubelets and the controller have written down.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -11,6 +14,7 @@ use super::{
 };
 use crate::{
     controller::{Action, JournalEntry},
+    plan::Why,
     resources::{Bytes, MilliCpu, NanoCpu, Resources},
     sim::ledger::{AccountKey, AccountReport, Integrals},
 };
@@ -56,7 +60,7 @@ impl Outcome {
             samples: self.samples,
             resizes_applied: count(Action::Resize),
             resizes_deferred: count(Action::Defer),
-            resizes_infeasible: count(Action::Infeasible),
+            resizes_infeasible: self.infeasible(),
             resizes_failed: count(Action::Error),
             evictions: count(Action::Evict),
             container_restarts: total(|sums| sums.restarts),
@@ -73,6 +77,15 @@ impl Outcome {
             start: self.start,
             charts,
         }
+    }
+
+    /// Pods whose Node could never grant a resize, whether the kubelet or the API server says so or the Node's size alone.
+    fn infeasible(&self) -> u64 {
+        let never = |entry: &&JournalEntry| {
+            entry.action == Action::Infeasible || matches!(entry.reason, Why::NodeTooSmall | Why::ResizeInfeasible)
+        };
+        let pods: BTreeSet<_> = self.journal.iter().filter(never).map(|entry| (&entry.namespace, &entry.pod)).collect();
+        pods.len() as u64
     }
 
     fn workloads(&self) -> (Vec<WorkloadReport>, Vec<Chart>) {

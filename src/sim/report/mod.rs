@@ -42,7 +42,7 @@ pub struct Report {
     pub resizes_applied: u64,
     /// Times that a resize had to wait for room on its Node.
     pub resizes_deferred: u64,
-    /// Times that a resize turned out to be one that its Node can never grant.
+    /// Pods with a resize that their Node could never grant.
     pub resizes_infeasible: u64,
     /// Times that a resize was refused, or failed on its Node.
     pub resizes_failed: u64,
