@@ -58,7 +58,10 @@ async fn what_was_done_stands_in_the_status() {
     let status = rig.status("fit").await;
     assert_eq!(rig::condition(&status, "Ready"), Some(("True", "Fitting")), "{status}");
     assert_eq!(rig::condition(&status, "Reconciling"), None);
-    assert_eq!(status["pods"], json!({ "total": 1, "fitted": 1, "inProgress": 0, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0 }));
+    assert_eq!(
+        status["pods"],
+        json!({ "total": 1, "fitted": 1, "inProgress": 0, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0 })
+    );
     assert_eq!(status["lastAction"]["action"], "Resize");
     let workload = &status["workloads"][0];
     assert_eq!((&workload["kind"], &workload["name"]), (&json!("Deployment"), &json!("web")));
@@ -146,7 +149,10 @@ async fn a_pod_that_its_node_cannot_hold_is_never_evicted_in_place() {
     let rig = one_small_pod(&json!({ "strategy": "InPlace" })).await;
     rig.node("huge", "64").await;
     rig.uses("web-a", cores(6.0), 32);
+    rig.wait(minutes(2)).await;
+    rig.settle("web-a").await;
     rig.wait(minutes(120)).await;
+    assert_eq!(rig.cpu_request("web-a").await, 4_000, "what the Node can hold");
     assert_eq!(rig.requests("POST", "/eviction").len(), 0);
     assert_eq!(rig.status("fit").await["pods"]["infeasible"], 1);
     assert_eq!(rig.journal().iter().filter(|entry| entry.action == Action::Infeasible).count(), 1, "told once");

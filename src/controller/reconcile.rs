@@ -65,7 +65,8 @@ pub struct Applied<'a> {
     pub pods: Vec<AppliedPod>,
     /// The last resize or eviction of this pass.
     pub last_action: Option<LastAction>,
-    look_again: Option<Timestamp>,
+    /// When to look again at the latest.
+    pub look_again: Option<Timestamp>,
 }
 
 /// What became of one Pod.

@@ -220,7 +220,8 @@ impl Rig {
     pub async fn node(&self, name: &str, cpu: &str) {
         let allocatable = json!({ "cpu": cpu, "memory": "8Gi", "pods": "110" });
         let status = json!({ "allocatable": allocatable, "conditions": [{ "type": "Ready", "status": "True" }] });
-        self.create::<Node>(Api::all(self.user.clone()), json!({ "metadata": { "name": name }, "status": status })).await;
+        self.create::<Node>(Api::all(self.user.clone()), json!({ "metadata": { "name": name }, "status": status }))
+            .await;
     }
 
     /// A Deployment and its ReplicaSet.
