@@ -55,6 +55,8 @@ pub struct PodMemory {
     pub told: BTreeSet<(Action, Option<Why>)>,
     /// Evictions refused in a row.
     pub evictions_refused: u32,
+    /// Resizes in a row before which the Pod had changed.
+    pub conflicts: u32,
     /// What the API server refused, and is not asked again for a while.
     pub hold: Option<Hold>,
 }

@@ -32,6 +32,9 @@ const REFUSED_FOR: Duration = Duration::from_mins(30);
 /// A request without an answer is tried again after so long.
 const UNANSWERED_FOR: Duration = Duration::from_secs(10);
 
+/// So many times in a row a Pod that changed meanwhile is planned anew at once.
+const CONFLICTS_AT_ONCE: u32 = 3;
+
 /// A PodDisruptionBudget that refuses again and again is asked this seldom.
 const BUDGET_ASKED_EVERY: Duration = Duration::from_mins(5);
 
@@ -217,10 +220,7 @@ impl Deed<'_> {
                 Became::held(&hold)
             }
             Ok(ResizeOutcome::Gone) => Became::left(PodState::Other),
-            Ok(ResizeOutcome::Conflict) => {
-                self.read_again().await;
-                Became::left(PodState::Other)
-            }
+            Ok(ResizeOutcome::Conflict) => self.read_again().await,
             Ok(ResizeOutcome::Retry(after)) => Became::held(&self.hold(Action::Resize, after, PodState::Other)),
             Err(error) => self.unanswered(Action::Resize, &error),
         }
@@ -240,6 +240,7 @@ impl Deed<'_> {
             pod.history.sent(changes, generation, now);
             pod.hold = None;
             pod.told.clear();
+            pod.conflicts = 0;
         });
         if restarts(self.view(), changes) {
             self.context.memory().disrupted(now);
@@ -326,9 +327,14 @@ impl Deed<'_> {
         Became::left(state)
     }
 
-    /// Reads the Pod, which has changed since it was seen, and has the policy looked at again.
-    async fn read_again(&self) {
+    /// Reads the Pod, which has changed since it was seen, and has the policy looked at again: at once, but not for ever.
+    async fn read_again(&self) -> Became {
         let view = self.view();
+        let mut conflicts = 0;
+        self.remember(|pod| {
+            pod.conflicts = pod.conflicts.saturating_add(1);
+            conflicts = pod.conflicts;
+        });
         let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
             kube::Api::namespaced(self.context.client.clone(), &view.namespace);
         if let Ok(Some(pod)) = pods.get_opt(&view.name).await
@@ -337,7 +343,11 @@ impl Deed<'_> {
             let now = self.context.clock.now();
             self.context.world().apply_pod(record, now);
         }
+        if conflicts > CONFLICTS_AT_ONCE {
+            return Became::held(&self.hold(Action::Resize, UNANSWERED_FOR, PodState::Other));
+        }
         self.look_again();
+        Became::left(PodState::Other)
     }
 
     fn look_again(&self) {

@@ -47,6 +47,25 @@ pub fn cores(cores: f64) -> NanoCpu {
     NanoCpu::from_cores(cores)
 }
 
+/// The spec of a policy for the Deployment `web`.
+pub fn web_policy(more: &Value) -> Value {
+    let mut spec = json!({ "targetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    spec
+}
+
+/// A Deployment of one Pod that requests 100m and 64Mi on a Node of 4 cores, and a policy for its CPU.
+pub async fn one_small_pod(more: &Value) -> Rig {
+    let rig = Rig::start().await;
+    rig.node("n1", "4").await;
+    rig.deployment("web").await;
+    rig.pod("web", "web-a", "n1", "100m").await;
+    let mut spec = web_policy(&json!({ "containers": [{ "name": "app", "resources": ["cpu"] }] }));
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    rig.policy("fit", &spec).await;
+    rig
+}
+
 /// Status and reason of a condition.
 pub fn condition<'a>(status: &'a Value, kind: &str) -> Option<(&'a str, &'a str)> {
     let conditions = status["conditions"].as_array()?;
