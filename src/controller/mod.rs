@@ -2,12 +2,13 @@
 //!
 //! [`run`] starts everything. [`watches`] keep one [`World`](world::World), the ordered picture of the cluster;
 //! [`learn`] turns usage into models; both only *trigger* passes. A pass over one policy is [`reconcile`]: observe ->
-//! decide (pure, [`decide`]) -> apply -> [`publish`]. Passes go through the [`turnstile`], so that with a concurrency of
-//! one a run depends on nothing but its input.
+//! decide (pure, [`decide`]) -> [`apply`] -> [`publish`]. Passes go through the [`turnstile`], so that with a concurrency
+//! of one a run depends on nothing but its input.
 //!
 //! Deliberately absent: polling of what can be watched, a second writer for any field, wall-clock time (see
 //! [`Clock`](crate::clock::Clock)), and any decision that is not in `plan` or [`decide`].
 
+pub mod apply;
 pub mod backoff;
 pub mod conditions;
 pub mod context;
@@ -15,6 +16,7 @@ pub mod decide;
 pub mod events;
 pub mod expectations;
 pub mod journal;
+mod kinds;
 pub mod learn;
 pub mod memory;
 pub mod observe;

@@ -24,6 +24,8 @@ pub struct Policy {
     pub object: VerticalResizePolicy,
     /// What is wrong with it, if it slipped past the API server.
     pub problem: Option<String>,
+    key: Key,
+    target: Option<WorkloadId>,
     selector: Option<Selector>,
 }
 
@@ -35,38 +37,36 @@ impl Policy {
             Err(error) => Some(format!("spec.selector: {error}")),
             Ok(_) => problem(&object),
         };
-        Self { problem, selector: selector.unwrap_or_default(), object }
+        let key = (object.namespace().unwrap_or_default(), object.name_any());
+        let target = object.spec.target_ref.as_ref().map(|target| WorkloadId::of_target(&key.0, target));
+        Self { problem, selector: selector.unwrap_or_default(), key, target, object }
     }
 
     /// Namespace and name.
     pub fn key(&self) -> Key {
-        (self.object.namespace().unwrap_or_default(), self.object.name_any())
+        self.key.clone()
     }
 
     /// The workloads that it covers, in order, whether or not another policy owns them.
     pub fn covered(&self, world: &World) -> Vec<WorkloadId> {
-        let (namespace, _) = self.key();
         if self.problem.is_some() {
             return Vec::new();
         }
-        if let Some(target) = &self.object.spec.target_ref {
-            let named = WorkloadId::of_target(&namespace, target);
-            let exists = world.workload(&named).is_some() || world.scaled(&named).is_some();
-            return world.root_of(&named).filter(|_| exists).into_iter().collect();
+        if let Some(named) = &self.target {
+            let exists = world.workload(named).is_some() || world.scaled(named).is_some();
+            return world.root_of(named).filter(|_| exists).into_iter().collect();
         }
-        let workloads = world.workloads_in(&namespace);
+        let workloads = world.workloads_in(&self.key.0);
         workloads.filter(|workload| self.covers(&workload.id, world)).map(|workload| workload.id.clone()).collect()
     }
 
     /// Whether it covers the workload at the top `root`.
     pub fn covers(&self, root: &WorkloadId, world: &World) -> bool {
-        let (namespace, _) = self.key();
-        if self.problem.is_some() || root.namespace != namespace {
+        if self.problem.is_some() || root.namespace != self.key.0 {
             return false;
         }
-        if let Some(target) = &self.object.spec.target_ref {
-            let named = WorkloadId::of_target(&namespace, target);
-            return named == *root || world.root_of(&named).as_ref() == Some(root);
+        if let Some(named) = &self.target {
+            return named == root || world.root_of(named).as_ref() == Some(root);
         }
         let Some(workload) = world.workload(root) else { return false };
         let at_the_top = world.root_of(root).as_ref() == Some(root);
@@ -74,15 +74,15 @@ impl Policy {
     }
 
     /// Who comes first where two cover one workload: the older, then by name.
-    fn seniority(&self) -> (Timestamp, String) {
+    fn seniority(&self) -> (Timestamp, &str) {
         let created = self.object.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |t| t.0);
-        (created, self.object.name_any())
+        (created, &self.key.1)
     }
 }
 
 /// The policy that owns the workload at the top `root`: the oldest that covers it.
 pub fn owner_of<'a>(root: &WorkloadId, world: &'a World) -> Option<&'a Policy> {
-    let policies = world.policies.values().map(AsRef::as_ref);
+    let policies = world.policies_in(&root.namespace).map(AsRef::as_ref);
     let live = policies.filter(|policy| policy.object.metadata.deletion_timestamp.is_none());
     live.filter(|policy| policy.covers(root, world)).min_by_key(|policy| policy.seniority())
 }

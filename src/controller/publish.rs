@@ -12,11 +12,11 @@ use kube::{
 use serde_json::json;
 
 use super::{
+    apply::Applied,
     conditions::{Verdict, conditions},
     context::Context,
     events::{self, News},
     observe::{Covered, Observed},
-    reconcile::Applied,
     sizes::Fit,
     world::Key,
 };

@@ -243,7 +243,13 @@ impl World {
 
     /// All watched workloads of a namespace, in order.
     pub fn workloads_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Workload>> {
-        self.workloads.values().filter(move |workload| workload.id.namespace == namespace)
+        let workloads = self.workloads.range(WorkloadId::new(namespace, "", "", "")..);
+        workloads.map(|(_, workload)| workload).take_while(move |workload| workload.id.namespace == namespace)
+    }
+
+    /// The policies of a namespace, by name.
+    pub fn policies_in<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a Arc<Policy>> + use<'a> {
+        in_namespace(&self.policies, namespace)
     }
 
     /// The workload at the top of `id`. `None` while a link is not in the picture.
@@ -306,10 +312,16 @@ impl World {
 
     /// What the namespace's LimitRanges allow a container, taken together.
     pub fn limits_in(&self, namespace: &str) -> Option<ContainerLimits> {
-        let mut ranges = self.limits.iter().filter(|((of, _), _)| of == namespace).map(|(_, limits)| *limits);
+        let mut ranges = in_namespace(&self.limits, namespace).copied();
         let first = ranges.next()?;
         Some(ranges.fold(first, strictest))
     }
+}
+
+fn in_namespace<'a, T>(all: &'a BTreeMap<Key, T>, namespace: &str) -> impl Iterator<Item = &'a T> + use<'a, T> {
+    let namespace = namespace.to_owned();
+    let from = all.range((namespace.clone(), String::new())..);
+    from.take_while(move |((of, _), _)| *of == namespace).map(|(_, item)| item)
 }
 
 /// What both ranges allow.

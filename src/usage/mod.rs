@@ -1,7 +1,7 @@
 //! Where usage comes from.
 //!
 //! A [`UsageSource`] answers with [`Sample`]s and decides nothing. Absent is not zero: a source leaves out what it has
-//! not measured, and answers [`Error`] when it could not look.
+//! not measured, and answers [`enum@Error`] when it could not look.
 
 pub mod metrics_api;
 pub mod prometheus;

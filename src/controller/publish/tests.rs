@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     api::{Clamp, ClampReason, ContainerPolicy, TargetRef},
-    controller::{observe::PodSeen, owners::WorkloadId, policies::Policy, reconcile::AppliedPod, world::PodRecord},
+    controller::{apply::AppliedPod, observe::PodSeen, owners::WorkloadId, policies::Policy, world::PodRecord},
     plan::{ClusterView, PodHistory, WorkloadView},
     recommend::Recommendation,
     resources::{Bytes, ContainerResources, MilliCpu, ResourceKind},
