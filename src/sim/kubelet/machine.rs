@@ -101,21 +101,21 @@ impl Machine {
             Some(known) if known.uid() == view.uid => self.pod_changed(&key, pod, view, now),
             Some(_) => {
                 self.pod_deleted(&key, now);
-                self.pod_added(key, pod, view, now);
+                self.pod_added(&key, pod, view, now);
             }
-            None => self.pod_added(key, pod, view, now),
+            None => self.pod_added(&key, pod, view, now),
         }
     }
 
-    fn pod_added(&mut self, key: ObjectKey, pod: &Arc<Pod>, view: PodView, now: Timestamp) {
+    fn pod_added(&mut self, key: &ObjectKey, pod: &Arc<Pod>, view: PodView, now: Timestamp) {
         let terminating = view.terminating;
         let mut state = PodState::new(key.clone(), Arc::clone(pod), view, now);
         if terminating {
             state.begin_stop(&self.world, now);
         }
         self.pods.insert(key.clone(), state);
-        self.admit(&key, now);
-        self.touched(&key);
+        self.admit(key, now);
+        self.touched(key);
     }
 
     fn pod_changed(&mut self, key: &ObjectKey, pod: &Arc<Pod>, view: PodView, now: Timestamp) {
