@@ -11,18 +11,18 @@ const HEAD: &str = "apiVersion: sim.tailor.dev/v1alpha1\nkind: Scenario\nspec: {
 /// Runs `simulate` in `folder`, which must fail for bad input; gives what it says on standard error.
 fn refused(folder: &Path, args: &[&str]) -> String {
     let out = folder.join("out.json");
-    let mut command = Command::cargo_bin("tailor").unwrap();
+    let mut command = Command::cargo_bin("tailor").expect("cargo builds it for tests");
     let run = command.current_dir(folder).args(["simulate", "--output", "json", "--output-file", "out.json"]);
-    let output = run.args(args).output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
+    let output = run.args(args).output().expect("it can be started");
+    let error = String::from_utf8(output.stderr).expect("messages are UTF-8");
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(output.stdout.is_empty() && !out.exists(), "something was written");
     error
 }
 
 fn refused_scenario(text: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("f.yaml"), text).unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("f.yaml"), text).expect("it can be written");
     refused(folder.path(), &["f.yaml"])
 }
 

@@ -45,9 +45,9 @@ fn load(name: &str, cpu: &str) -> String {
 
 /// Runs the text in this process.
 fn outcome(text: &str) -> Outcome {
-    let scenario = Scenario::parse("f.yaml", text, Path::new(".")).unwrap();
-    cluster::runtime().unwrap().block_on(cluster::rehearse(&scenario)).unwrap();
-    cluster::runtime().unwrap().block_on(cluster::run(&scenario, 1, &mut |_| {})).unwrap()
+    let scenario = Scenario::parse("f.yaml", text, Path::new(".")).expect("a scenario that is right");
+    cluster::runtime().expect("a runtime").block_on(cluster::rehearse(&scenario)).expect("accepted");
+    cluster::runtime().expect("a runtime").block_on(cluster::run(&scenario, 1, &mut |_| {})).expect("runs to its end")
 }
 
 fn run(text: &str) -> Report {
@@ -79,10 +79,15 @@ fn oversized_workloads_shrink_in_place() {
 
 /// Runs the binary; gives its JSON without `wall_seconds`, as text.
 fn json(file: &Path, seed: &str) -> String {
-    let mut command = Command::cargo_bin("tailor").unwrap();
-    let output = command.arg("simulate").arg(file).args(["--output", "json", "--seed", seed]).output().unwrap();
+    let mut command = Command::cargo_bin("tailor").expect("cargo builds it for tests");
+    let output = command
+        .arg("simulate")
+        .arg(file)
+        .args(["--output", "json", "--seed", seed])
+        .output()
+        .expect("it can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
     let lines: Vec<_> = text.lines().filter(|line| !line.contains("\"wall_seconds\"")).collect();
     assert_eq!(lines.len() + 1, text.lines().count(), "wall_seconds stands on one line");
     lines.join("\n")
@@ -192,10 +197,13 @@ fn a_page_goes_to_the_file_that_is_named() {
 
 /// What holds for the default scenario however long it runs.
 fn default_scenario(duration: Duration) -> Report {
-    let mut scenario = Scenario::bundled().unwrap();
+    let mut scenario = Scenario::bundled().expect("the default scenario is right");
     scenario.duration = duration;
-    cluster::runtime().unwrap().block_on(cluster::rehearse(&scenario)).unwrap();
-    let outcome = cluster::runtime().unwrap().block_on(cluster::run(&scenario, 1, &mut |_| {})).unwrap();
+    cluster::runtime().expect("a runtime").block_on(cluster::rehearse(&scenario)).expect("accepted");
+    let outcome = cluster::runtime()
+        .expect("a runtime")
+        .block_on(cluster::run(&scenario, 1, &mut |_| {}))
+        .expect("runs to its end");
     let report = outcome.report();
     let evicted: Vec<_> = report.actions.iter().filter(|a| a.action == tailor::controller::Action::Evict).collect();
     assert_eq!(evicted.len(), 1, "{evicted:?}");
