@@ -18,7 +18,7 @@
     return node;
   };
   const digits = (value, most) => Number(value.toFixed(most)).toString();
-  const cores = (value) => value >= 1 ? digits(value, 2) : digits(value * 1000, value < 0.1 ? 1 : 0) + "m";
+  const cores = (value) => value === 0 ? "0" : value >= 1 ? digits(value, 2) : digits(value * 1000, value < 0.1 ? 1 : 0) + "m";
   const bytes = (value) => {
     for (const [unit, size] of [["Ti", 2 ** 40], ["Gi", 2 ** 30], ["Mi", 2 ** 20], ["Ki", 2 ** 10]]) {
       if (value >= size) return digits(value / size, value / size < 10 ? 1 : 0) + unit;
@@ -47,10 +47,11 @@
     return sum;
   };
   /** The nearest round number at or above `value`, so that an axis has round ticks. */
-  const roof = (value) => {
+  const roof = (value, binary) => {
     if (!(value > 0)) return 1;
-    const power = 10 ** Math.floor(Math.log10(value));
-    return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value - 1e-9) * power;
+    const unit = binary && value >= 1024 ? 1024 : 1;
+    const power = unit * 10 ** Math.floor(Math.log10(value / unit));
+    return [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value - 1e-9) * power;
   };
   const steps = (line, x, y) => {
     let path = "", pen = false;
@@ -64,7 +65,7 @@
   const curve = (line, x, y) => line.map((value, index) => (index ? "L" : "M") + x(index + 0.5).toFixed(1) + "," + y(value ?? 0).toFixed(1)).join("");
 
   /** Draws usage, request, limit and the manifest's request, with a mark for each action. */
-  const draw = (box, lines, marks, show) => {
+  const draw = (box, lines, marks, show, binary = false) => {
     box.replaceChildren();
     const width = box.clientWidth, height = box.clientHeight;
     if (!width) return;
@@ -73,7 +74,7 @@
     const core = Math.max(seen(lines.usage), seen(lines.request), seen(lines.before));
     // A limit far above all else would press everything to the ground; it is left out of the picture then.
     const limits = seen(lines.limit) <= 2.5 * core ? seen(lines.limit) : 0;
-    const most = roof(1.04 * Math.max(core, limits));
+    const most = roof(1.04 * Math.max(core, limits), binary);
     const x = (index) => left + (width - left - right) * index / N;
     const y = (value) => top + (height - top - bottom) * (1 - Math.min(value / most, 1.02));
     const root = svg("svg", { viewBox: `0 0 ${width} ${height}` });
@@ -214,7 +215,7 @@
     for (const pair of cell.children) {
       for (const box of pair.querySelectorAll(".chart")) {
         const cpu = box.dataset.resource === "cpu";
-        draw(box, linesOf(pair.chart, box.dataset.resource), marks, cpu ? (v) => cores(v / 1000) : (v) => bytes(v * 2 ** 20));
+        draw(box, linesOf(pair.chart, box.dataset.resource), marks, cpu ? (v) => cores(v / 1000) : (v) => bytes(v * 2 ** 20), !cpu);
       }
     }
   };

@@ -34,7 +34,7 @@ pub(super) async fn apply(client: &Client, manifest: &Manifest) -> Result<(), Er
     let (resource, capabilities) = discovery::pinned_kind(client, &kind).await.map_err(|_| Error::Refused {
         place: manifest.place_of("apiVersion"),
         object: manifest.object(),
-        message: format!("it serves no {} of {}", manifest.kind(), manifest.api_version()),
+        message: format!("it serves no {} of {}; correct apiVersion or kind", manifest.kind(), manifest.api_version()),
     })?;
     let namespace = manifest.namespace().unwrap_or("default");
     let api = api(client, &resource, &capabilities, namespace);
