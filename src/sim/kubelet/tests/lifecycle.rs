@@ -105,3 +105,27 @@ async fn a_node_is_registered_as_ready_with_its_kubelets_version() {
     assert_eq!(status.node_info.unwrap().kubelet_version, "v1.37.2");
     assert!(status.conditions.unwrap().iter().any(|c| c.type_ == "Ready" && c.status == "True"));
 }
+
+#[test]
+fn a_successor_that_is_seen_without_a_deletion_before_it_starts_anew() {
+    let world = World {
+        chance: Chance::new(1),
+        options: Options::default(),
+        load: Arc::new(demand(1, 1)),
+        ledger: Ledger::new(origin()),
+    };
+    let mut machine = Machine::new(world);
+    let node = json!({ "metadata": { "name": "n1" }, "status": { "allocatable": { "cpu": "1", "memory": "1Gi" } } });
+    machine.node_applied(&Arc::new(object(node)), at(0));
+    let with_uid = |uid: &str| {
+        let mut web = pod("web-0", ["1", "1Gi"], None);
+        web["metadata"]["uid"] = json!(uid);
+        Arc::new(object::<Pod>(web))
+    };
+    machine.pod_applied(&with_uid("first"), at(0));
+    machine.advance(at(60));
+    machine.pod_applied(&with_uid("second"), at(60));
+    let state = machine.pods.values().next().unwrap();
+    assert_eq!((machine.pods.len(), state.uid()), (1, "second"));
+    assert!(matches!(state.stage, pod::Stage::Starting { .. }), "{:?}", state.stage);
+}
