@@ -1,4 +1,4 @@
-//! Every write to a Pod, and nothing that decides: [`resize`] in place, [`evict`], and the [`admission`] patch that
+//! Every write to a Pod, and nothing that decides: [`resize()`] in place, [`evict()`], and the [`admission`] patch that
 //! gives new Pods their size.
 //!
 //! What the API server answers is turned into an enum once, here, so that callers match on it and never on a message.

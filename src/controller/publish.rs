@@ -2,7 +2,7 @@
 //!
 //! One server-side apply a pass at most. Recommendations move a little with every sample, so what is published stays
 //! until it is off by more than `minChangePercent`; a steady policy is never written to. However many Pods are covered,
-//! a status is at most [`MOST_BYTES`] long.
+//! a status is at most 64 KiB long.
 
 use jiff::Timestamp;
 use kube::{

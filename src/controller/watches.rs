@@ -1,4 +1,5 @@
-//! The watches that keep the [`World`]: one each for policies, Pods, Nodes, LimitRanges and the kinds of workloads.
+//! The watches that keep the [`World`](super::world::World): one each for policies, Pods, Nodes, LimitRanges and the
+//! kinds of workloads.
 //!
 //! Objects are cut to what is used before anything keeps them. A watch that breaks is started anew with a back-off; a
 //! relist removes what is not there any more, without a moment in which everything seems gone.
