@@ -145,6 +145,7 @@ impl<'a> Counted<'a> {
         let situation = Situation {
             pod: &seen.record.view,
             room: room.as_ref(),
+            elsewhere: &seen.elsewhere,
             wishes: &seen.wishes,
             spec: &self.observed.policy.object.spec,
             history: &seen.history,

@@ -79,8 +79,6 @@ impl Mirrored for Pod {
         }
         if let Some(spec) = &mut self.spec {
             spec.volumes = None;
-            spec.affinity = None;
-            spec.tolerations = None;
             spec.ephemeral_containers = None;
             spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()).for_each(trim_container);
         }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     api::{Strategy, TargetRef},
     plan::{ClusterView, PodHistory, Why, Wish, WorkloadView, startup},
-    resources::{NodeView, Resources},
+    resources::{NodeView, PodView, Resources},
 };
 
 /// What one pass sees.
@@ -62,6 +62,8 @@ pub struct Covered {
 pub struct PodSeen {
     /// The Pod.
     pub record: Arc<PodRecord>,
+    /// Free room on each other Node that it may be placed on.
+    pub elsewhere: Vec<Resources>,
     /// What its containers should have.
     pub wishes: Vec<Wish>,
     /// What has been seen of it before, this look included.
@@ -113,11 +115,7 @@ fn look(context: &Context, policy: Arc<Policy>, resize_served: bool) -> Observed
     let names: BTreeSet<_> = pods.filter_map(|pod| pod.record.view.node.clone()).collect();
     let nodes = names.into_iter().filter_map(|name| Some((name.clone(), node(&world, &name)?))).collect();
     let covered = memory.pods.len();
-    let cluster = ClusterView {
-        resize_served,
-        largest_node: largest_node(&world),
-        eviction_tokens: memory.disruptions_allowed(covered, now),
-    };
+    let cluster = ClusterView { resize_served, eviction_tokens: memory.disruptions_allowed(covered, now) };
     Observed {
         nodes,
         cluster,
@@ -135,9 +133,14 @@ fn node(world: &World, name: &str) -> Option<NodeUse> {
     Some(NodeUse { node, footprints: world.pods_on(name).map(footprint).collect() })
 }
 
-fn largest_node(world: &World) -> Resources {
-    let schedulable = world.nodes.values().filter(|node| node.schedulable);
-    schedulable.fold(Resources::default(), |largest, node| largest.max(node.allocatable))
+/// Free room on each other Node that the Pod may be placed on; looked for only where the policy may evict.
+fn elsewhere(world: &World, policy: &Policy, pod: &PodView) -> Vec<Resources> {
+    if !matches!(policy.object.spec.strategy, Strategy::InPlaceOrRecreate | Strategy::Recreate) {
+        return Vec::new();
+    }
+    let others =
+        world.nodes.values().filter(|node| Some(&node.name) != pod.node.as_ref() && pod.placement.admits(node));
+    others.map(|node| node.allocatable.minus(world.taken_on(&node.name))).collect()
 }
 
 fn workload(
@@ -160,7 +163,8 @@ fn workload(
         .iter()
         .map(|pod| {
             let evicted = world.expectations.is_evicted(&pod.view.uid, now);
-            see(pod, evicted, &basis, &fits, models, memory)
+            let elsewhere = elsewhere(world, policy, &pod.view);
+            PodSeen { elsewhere, ..see(pod, evicted, &basis, &fits, models, memory) }
         })
         .collect();
     let replicas = workload.and_then(|w| w.replicas).or_else(|| world.scaled(&id).map(|scaled| scaled.replicas));
@@ -221,7 +225,7 @@ fn see(
     let remembered = memory.pods.entry(view.uid.clone()).or_default();
     remembered.history.observe(view, &wishes, basis.now);
     let (history, hold) = (remembered.history.clone(), remembered.hold.clone());
-    PodSeen { record: Arc::clone(pod), wishes, history, hold, evicted }
+    PodSeen { record: Arc::clone(pod), elsewhere: Vec::new(), wishes, history, hold, evicted }
 }
 
 impl Observed {

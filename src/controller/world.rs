@@ -310,6 +310,11 @@ impl World {
         self.by_node.get(node).into_iter().flatten().filter_map(|key| self.pods.get(key))
     }
 
+    /// What the Pods on a Node count for in all.
+    pub fn taken_on(&self, node: &str) -> Resources {
+        self.pods_on(node).map(|pod| pod.footprint).fold(Resources::default(), Resources::plus)
+    }
+
     /// What the namespace's LimitRanges allow a container, taken together.
     pub fn limits_in(&self, namespace: &str) -> Option<ContainerLimits> {
         let mut ranges = in_namespace(&self.limits, namespace).copied();

@@ -7,11 +7,11 @@ use crate::resources::Resources;
 
 /// Whether the Pod may be evicted so that a replacement of `wanted` size comes back.
 pub(super) fn allowed(situation: &Situation<'_>, wanted: Resources) -> Result<(), Why> {
-    let (workload, cluster) = (situation.workload, situation.cluster);
+    let workload = situation.workload;
     let min_replicas = u32::try_from(situation.spec.update.min_replicas).unwrap_or(0);
     if !(workload.recreates && situation.pod.owned) {
         Err(Why::NothingRecreatesPod)
-    } else if !wanted.fits_in(cluster.largest_node) {
+    } else if !has_place(situation, wanted) {
         Err(Why::NoNodeLargeEnough)
     } else if workload.live < min_replicas {
         Err(Why::MinReplicas)
@@ -20,6 +20,12 @@ pub(super) fn allowed(situation: &Situation<'_>, wanted: Resources) -> Result<()
     } else {
         disruption_allowed(situation)
     }
+}
+
+/// Whether the replacement can be placed: on another Node, or where the Pod is now.
+fn has_place(situation: &Situation<'_>, wanted: Resources) -> bool {
+    let here = situation.room.filter(|room| situation.pod.placement.admits(&room.node)).map(|room| room.free);
+    situation.elsewhere.iter().copied().chain(here).any(|free| wanted.fits_in(free))
 }
 
 /// Whether one more Pod of the workload may be away, now.

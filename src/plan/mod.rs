@@ -40,7 +40,7 @@ pub struct Wish {
 }
 
 /// The Pod's Node and its room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NodeRoom {
     /// The Node.
     pub node: NodeView,
@@ -68,8 +68,6 @@ pub struct WorkloadView {
 pub struct ClusterView {
     /// Whether the API server serves `pods/resize`.
     pub resize_served: bool,
-    /// The largest allocatable of each resource among the schedulable Nodes that could hold the Pod.
-    pub largest_node: Resources,
     /// How many evictions the [`Budget`] allows now.
     pub eviction_tokens: u32,
 }
@@ -81,6 +79,8 @@ pub struct Situation<'a> {
     pub pod: &'a PodView,
     /// Its Node; `None` if it is not known.
     pub room: Option<&'a NodeRoom>,
+    /// Free room on each other Node that the Pod may be placed on.
+    pub elsewhere: &'a [Resources],
     /// What its containers should have; a container without a wish stays as it is.
     pub wishes: &'a [Wish],
     /// The policy.

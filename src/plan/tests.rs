@@ -31,6 +31,7 @@ fn sized(milli: u64, mib: u64) -> ContainerResources {
 struct Scene {
     pod: PodView,
     room: Option<NodeRoom>,
+    elsewhere: Vec<Resources>,
     wishes: Vec<Wish>,
     spec: VerticalResizePolicySpec,
     history: PodHistory,
@@ -70,18 +71,22 @@ impl Scene {
             owned: true,
             containers: vec![container],
             init: vec![],
+            placement: crate::resources::Placement::default(),
             overhead: Resources::default(),
             resize: crate::resources::ResizeStatus::default(),
         };
         let node = NodeView {
             name: "n1".into(),
             allocatable: amounts(4_000, 8_192),
+            labels: std::collections::BTreeMap::new(),
+            taints: vec![],
             schedulable: true,
             kubelet_version: "v1.37.2".into(),
         };
         let mut scene = Self {
             pod,
             room: Some(NodeRoom { node, free: amounts(4_000, 8_192) }),
+            elsewhere: vec![amounts(16_000, 65_536)],
             wishes: vec![],
             spec: VerticalResizePolicySpec::default(),
             history: PodHistory::default(),
@@ -92,7 +97,7 @@ impl Scene {
                 recreates: true,
                 evictions_blocked: None,
             },
-            cluster: ClusterView { resize_served: true, largest_node: amounts(16_000, 65_536), eviction_tokens: 1 },
+            cluster: ClusterView { resize_served: true, eviction_tokens: 1 },
         };
         scene.wish(500, 512);
         scene
@@ -151,6 +156,7 @@ impl Scene {
             &Situation {
                 pod: &self.pod,
                 room: self.room.as_ref(),
+                elsewhere: &self.elsewhere,
                 wishes: &self.wishes,
                 spec: &self.spec,
                 history: &self.history,

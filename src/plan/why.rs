@@ -137,7 +137,9 @@ impl Why {
             }
             Self::ResizeError => "The kubelet reports an error with the resize and tries again.",
             Self::ResizeFailedBefore => "The same resize failed on this Node not long ago.",
-            Self::NoNodeLargeEnough => "No Node of the cluster could hold the size that the Pod should have.",
+            Self::NoNodeLargeEnough => {
+                "No Node that the Pod may be placed on has room for the size that it should have."
+            }
             Self::MinReplicas => "The workload has fewer live Pods than minReplicas.",
             Self::MaxUnavailable => "As many of the workload's Pods are unavailable as maxUnavailable allows.",
             Self::EvictionBudgetSpent => "The budget of evictions over time is spent.",

@@ -5,11 +5,13 @@
 
 pub mod amount;
 pub mod node;
+pub mod placement;
 pub mod pod;
 pub mod qos;
 pub mod quantity;
 
 pub use amount::{Bytes, ContainerResources, MilliCpu, NanoCpu, ResourceKind, Resources};
 pub use node::NodeView;
+pub use placement::Placement;
 pub use pod::{ContainerKind, ContainerView, PendingReason, PodPhase, PodView, ResizePolicy, ResizeStatus};
 pub use qos::QosClass;

@@ -1,16 +1,22 @@
 //! What is known of a Node.
 
-use k8s_openapi::api::core::v1::Node;
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Node, Taint};
 
 use super::{Resources, quantity::QuantityError};
 
 /// The few fields of a Node that decisions need.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NodeView {
     /// `metadata.name`.
     pub name: String,
     /// `status.allocatable`: the most that all Pods together may request.
     pub allocatable: Resources,
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `spec.taints`.
+    pub taints: Vec<Taint>,
     /// Whether the Node takes new Pods: schedulable and Ready.
     pub schedulable: bool,
     /// `status.nodeInfo.kubeletVersion`, such as `v1.37.2`.
@@ -29,6 +35,8 @@ impl TryFrom<&Node> for NodeView {
         Ok(Self {
             name: node.metadata.name.clone().unwrap_or_default(),
             allocatable: Resources::from_list(status.and_then(|s| s.allocatable.as_ref()).into_iter().flatten())?,
+            labels: node.metadata.labels.clone().unwrap_or_default(),
+            taints: node.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default(),
             schedulable: ready && !cordoned,
             kubelet_version: status
                 .and_then(|s| s.node_info.as_ref())

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodCondition};
 use thiserror::Error;
 
-use super::{ContainerResources, QosClass, Resources, quantity::QuantityError};
+use super::{ContainerResources, Placement, QosClass, Resources, quantity::QuantityError};
 
 /// A Pod that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -98,7 +98,7 @@ pub struct ResizeStatus {
 }
 
 /// A Pod as decisions see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PodView {
     /// `metadata.namespace`.
     pub namespace: String,
@@ -136,6 +136,8 @@ pub struct PodView {
     pub containers: Vec<ContainerView>,
     /// Ordinary init containers: never resized, but they count for QoS class and for the Pod's request.
     pub init: Vec<ContainerResources>,
+    /// Which Nodes it may be placed on.
+    pub placement: Placement,
     /// `spec.overhead`.
     pub overhead: Resources,
     /// The resize conditions.
@@ -223,6 +225,7 @@ impl TryFrom<&Pod> for PodView {
             pod_level: spec.is_some_and(|s| s.resources.is_some()),
             owned: owners.into_iter().any(|o| o.controller == Some(true)),
             resize: resize_status(conditions),
+            placement: spec.map(Placement::from).unwrap_or_default(),
             containers,
             init,
             overhead,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Binding, Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration};
+use k8s_openapi::api::core::v1::{Binding, Node, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -78,7 +78,7 @@ impl Scheduler {
         for pod in waiting {
             let Ok(view) = PodView::try_from(&pod) else { continue };
             let wanted = view.footprint();
-            let outcome = match self.choose(&pod, wanted, &taken) {
+            let outcome = match self.choose(&view, wanted, &taken) {
                 Some(node) => {
                     let slot = taken.entry(node.clone()).or_default();
                     *slot = slot.plus(wanted);
@@ -105,12 +105,12 @@ impl Scheduler {
         taken
     }
 
-    fn choose(&self, pod: &Pod, wanted: Resources, taken: &BTreeMap<String, Resources>) -> Option<String> {
+    fn choose(&self, pod: &PodView, wanted: Resources, taken: &BTreeMap<String, Resources>) -> Option<String> {
         let mut best: Option<(u64, String)> = None;
         for node in self.nodes.all() {
             let Ok(view) = NodeView::try_from(node.as_ref()) else { continue };
             let free = view.allocatable.minus(taken.get(&view.name).copied().unwrap_or_default());
-            if !view.schedulable || !wanted.fits_in(free) || !admits(node, pod) {
+            if !wanted.fits_in(free) || !pod.placement.admits(&view) {
                 continue;
             }
             let score = free_share(free.minus(wanted), view.allocatable);
@@ -188,47 +188,4 @@ fn free_share(free: Resources, of: Resources) -> u64 {
     };
     let cpu = share(free.cpu.unwrap_or_default().0, of.cpu.unwrap_or_default().0);
     cpu + share(free.memory.unwrap_or_default().0, of.memory.unwrap_or_default().0)
-}
-
-/// Whether the Pod's node selector, node affinity and tolerations let it onto the Node.
-fn admits(node: &Node, pod: &Pod) -> bool {
-    let Some(spec) = pod.spec.as_ref() else { return false };
-    let labels = node.metadata.labels.clone().unwrap_or_default();
-    let selected = spec.node_selector.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
-    let required = spec
-        .affinity
-        .as_ref()
-        .and_then(|a| a.node_affinity.as_ref())
-        .and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
-    let affine =
-        required.is_none_or(|selector| selector.node_selector_terms.iter().any(|t| term_matches(t, node, &labels)));
-    let taints = node.spec.as_ref().and_then(|s| s.taints.as_deref()).unwrap_or_default();
-    let tolerations = spec.tolerations.as_deref().unwrap_or_default();
-    let repels =
-        |taint: &&Taint| taint.effect != "PreferNoSchedule" && !tolerations.iter().any(|t| tolerates(t, taint));
-    selected && affine && !taints.iter().any(|taint| repels(&taint))
-}
-
-fn term_matches(term: &NodeSelectorTerm, node: &Node, labels: &BTreeMap<String, String>) -> bool {
-    let name = node.name_any();
-    let fields = term.match_fields.iter().flatten().all(|r| matches_requirement(r, Some(&name)));
-    fields && term.match_expressions.iter().flatten().all(|r| matches_requirement(r, labels.get(&r.key)))
-}
-
-fn matches_requirement(requirement: &NodeSelectorRequirement, value: Option<&String>) -> bool {
-    let listed = value.is_some_and(|value| requirement.values.iter().flatten().any(|v| v == value));
-    match requirement.operator.as_str() {
-        "In" => listed,
-        "NotIn" => !listed,
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
-    }
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let effect = toleration.effect.as_deref().is_none_or(|e| e.is_empty() || e == taint.effect);
-    let key = toleration.key.as_deref().is_none_or(|k| k.is_empty() || k == taint.key);
-    let exists = toleration.operator.as_deref() == Some("Exists");
-    effect && key && (exists || toleration.value.as_deref().unwrap_or("") == taint.value.as_deref().unwrap_or(""))
 }

@@ -46,7 +46,14 @@ fn pod(name: &str, node: &str, has: u64, wants: u64) -> PodSeen {
     let mut history = PodHistory::default();
     // Long enough ago that what is too large may be lowered now.
     history.observe(&record.view, &wishes, NOW - SignedDuration::from_hours(1));
-    PodSeen { record: Arc::new(record), wishes, history, hold: None, evicted: false }
+    PodSeen {
+        record: Arc::new(record),
+        elsewhere: vec![Resources::new(MilliCpu(64_000), Bytes::mib(65_536))],
+        wishes,
+        history,
+        hold: None,
+        evicted: false,
+    }
 }
 
 fn observed(pods: Vec<PodSeen>, node_milli: u64, more: &Value) -> Observed {
@@ -64,6 +71,8 @@ fn observed(pods: Vec<PodSeen>, node_milli: u64, more: &Value) -> Observed {
         let node = NodeView {
             name: name.clone(),
             allocatable: Resources::new(MilliCpu(node_milli), Bytes::mib(4_096)),
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
             schedulable: true,
             kubelet_version: "v1.37.2".to_owned(),
         };
@@ -85,11 +94,7 @@ fn observed(pods: Vec<PodSeen>, node_milli: u64, more: &Value) -> Observed {
         workloads: vec![Covered { id, target, view, fits: BTreeMap::new(), pods }],
         owned_by_others: Vec::new(),
         nodes,
-        cluster: ClusterView {
-            resize_served: true,
-            largest_node: Resources::new(MilliCpu(64_000), Bytes::mib(65_536)),
-            eviction_tokens: 9,
-        },
+        cluster: ClusterView { resize_served: true, eviction_tokens: 9 },
         usage_problem: None,
         next_disruption: None,
     }

@@ -42,6 +42,7 @@ fn pod(name: &str) -> PodSeen {
         "status": { "phase": "Running" },
     });
     PodSeen {
+        elsewhere: Vec::new(),
         record: Arc::new(PodRecord::read(&serde_json::from_value(pod).unwrap()).unwrap()),
         wishes: Vec::new(),
         history: PodHistory::default(),
@@ -72,7 +73,7 @@ fn observed(workloads: Vec<Covered>) -> Observed {
         workloads,
         owned_by_others: Vec::new(),
         nodes: BTreeMap::new(),
-        cluster: ClusterView { resize_served: true, largest_node: Resources::default(), eviction_tokens: 0 },
+        cluster: ClusterView { resize_served: true, eviction_tokens: 0 },
         usage_problem: None,
         next_disruption: None,
     }

@@ -273,7 +273,7 @@ const TOO_LARGE: &[Case] = &[
     }),
     (Why::NoNodeLargeEnough, Does::Wait, |s| {
         s.wish(5_000, 512);
-        s.cluster.largest_node = amounts(4_999, 65_536);
+        s.elsewhere = vec![amounts(4_999, 65_536), amounts(16_000, 511)];
         s.room.as_mut().unwrap().free = amounts(500, 8_192);
     }),
     (Why::MinReplicas, Does::Wait, |s| {
