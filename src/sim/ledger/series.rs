@@ -60,7 +60,7 @@ impl Point {
     }
 }
 
-/// A step function of time, drawn with at most [`MAX_POINTS`] points.
+/// A step function of time, drawn with at most 1,500 points.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Series {
     /// When the first bucket begins.
