@@ -1,7 +1,7 @@
 //! What runs in the embedded cluster: manifests, and the document that says what their containers use.
 //!
 //! A scenario is one file of YAML documents: ordinary manifests, which the embedded API server judges as any API server
-//! would, and exactly one `Scenario` ([`format`]), which is judged here (`check`). It is read as a whole or refused
+//! would, and exactly one `Scenario` ([`mod@format`]), which is judged here (`check`). It is read as a whole or refused
 //! with the place of what is wrong. Scenario time 0 is the beginning of the first row of every trace; a trace that is
 //! shorter than the scenario starts again.
 
