@@ -222,7 +222,6 @@ fn the_default_scenario_begins_as_it_says() {
 }
 
 #[test]
-#[ignore = "a whole day takes minutes without optimisation: cargo test --release --test simulate -- --ignored"]
 fn the_default_scenario_keeps_its_promises_for_a_day() {
     let report = default_scenario(Duration::from_hours(24));
     assert!(report.cpu_slack_after * 2.0 <= report.cpu_slack_before, "{report:?}");
