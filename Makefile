@@ -20,8 +20,8 @@ clippy: ## No warning of the compiler or clippy
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 unit: tools ## All tests, and those in the documentation
-	$(CARGO) nextest run --locked
 	$(CARGO) test --locked --doc
+	$(CARGO) nextest run --locked
 
 doc: ## The documentation builds without a warning
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items

@@ -9,6 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::quantity::{self, QuantityError};
 
 /// CPU in thousandths of a core: `250m` is `MilliCpu(250)`.
+///
+/// ```
+/// # use tailor::resources::MilliCpu;
+/// assert_eq!("1.5".parse(), Ok(MilliCpu(1_500)));
+/// assert_eq!(MilliCpu(2_000).to_string(), "2");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, derive_more::Add, derive_more::Sum)]
 pub struct MilliCpu(pub u64);
 
