@@ -9,6 +9,7 @@ mod informer;
 pub mod kubelet;
 pub mod ledger;
 pub mod load;
+pub mod real;
 pub mod report;
 pub mod scenario;
 pub mod scheduler;
