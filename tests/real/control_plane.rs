@@ -1,8 +1,5 @@
 //! The rig itself: a real API server comes up, with roles that hold, and a Deployment gets its Pods.
 
-#[cfg(test)]
-mod support;
-
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Namespace, Pod},
@@ -12,8 +9,9 @@ use kube::{
     api::{ListParams, PostParams},
 };
 use serde_json::json;
-use support::{control_plane, until};
 use tailor::sim::real::ControlPlaneOptions;
+
+use crate::support::{control_plane, until};
 
 #[tokio::test]
 async fn a_real_control_plane_makes_pods_of_a_deployment_and_refuses_strangers() {

@@ -1,0 +1,9 @@
+//! The product against real Kubernetes: API server, scheduler and controllers as child processes, a file per theme.
+//!
+//! `make rig` builds those programs, or `KUBEBUILDER_ASSETS` names a folder that has them; without, these tests are
+//! skipped and say so.
+
+#[cfg(test)]
+mod control_plane;
+#[cfg(test)]
+mod support;
