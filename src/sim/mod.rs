@@ -12,6 +12,7 @@ pub mod load;
 pub mod report;
 pub mod scenario;
 pub mod scheduler;
+pub mod serve;
 pub mod usage;
 mod user;
 pub mod workloads;
