@@ -1,12 +1,18 @@
 //! Opens the embedded cluster to real clients: kubectl, client libraries, and whatever else speaks HTTP.
 //!
-//! [`spawn`] serves an [`ApiServer`](super::api_server::ApiServer) on a loopback address, and is all that a test needs.
+//! [`spawn`] serves an [`ApiServer`](super::api_server::ApiServer) on a loopback address. A [`Playground`] is a whole
+//! cluster behind it, in which time passes as it does outside, or faster (`pace`).
 
 mod http;
+mod pace;
+mod playground;
 
 use std::{io, net::SocketAddr};
 
 pub use http::{Served, spawn};
+pub use playground::{Playground, runtime};
+
+use super::cluster;
 
 /// Why the API cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -28,4 +34,18 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The cluster behind it does not start, or has ended.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
