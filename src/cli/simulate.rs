@@ -1,9 +1,11 @@
 //! `tailor simulate`: runs the controller on an embedded cluster.
 
+mod serve;
+
 use std::{
     fs,
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -16,14 +18,16 @@ use crate::{
     sim::{
         cluster::{self, Progress},
         report::{Report, html, table},
-        scenario::Scenario,
+        scenario::{self, Scenario},
     },
 };
 
 /// Runs the real controller on an embedded cluster that replays recorded usage, in simulated time.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A scenario: Kubernetes manifests and one `Scenario` document. Without it, the one that comes with Tailor is run.
+    /// A scenario: a file of Kubernetes manifests and one `Scenario` document, or the name of one that comes with Tailor:
+    /// `default` (a day of five recorded systems) or `playground` (Nodes that wait for your workloads). Without it,
+    /// `default` is run; with --serve, `playground`.
     #[arg(value_name = "SCENARIO", conflicts_with = "traces")]
     scenario: Option<PathBuf>,
     /// Makes a workload for each series of this CSV file (`series,t_seconds,cpu_cores,memory_bytes`, plain or gzipped).
@@ -42,6 +46,8 @@ pub struct Args {
     /// Writes to this file instead of the standard output.
     #[arg(long, value_name = "PATH")]
     output_file: Option<PathBuf>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
 }
 
 /// What a report is written as.
@@ -77,26 +83,46 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let began = Instant::now();
     let bar = bar(scenario.duration);
     let mut tell = |progress: Progress| show(&bar, progress);
-    let outcome = runtime()?.block_on(cluster::run(&scenario, args.seed, &mut tell));
+    let outcome = match args.serve.address {
+        Some(address) => serve::run(&args.serve, address, (scenario, args.seed), &mut *greeting(args, out), &mut tell),
+        None => runtime()?
+            .block_on(cluster::run(&scenario, args.seed, &mut tell))
+            .map_err(|error| Failure::Failed(error.into())),
+    };
     bar.finish_and_clear();
-    let mut outcome = outcome.map_err(anyhow::Error::from)?;
+    let mut outcome = outcome?;
     outcome.wall = began.elapsed();
     Ok(write(args, &outcome.report(), out)?)
 }
 
+/// Where it is told how to reach the cluster: not where a program reads the report.
+fn greeting<'a>(args: &Args, out: &'a mut dyn Write) -> Box<dyn Write + 'a> {
+    if args.output == Output::Table || args.output_file.is_some() { Box::new(out) } else { Box::new(io::stderr()) }
+}
+
 fn scenario(args: &Args) -> anyhow::Result<Scenario> {
     let at_most = args.duration.map(Period::length);
-    let mut scenario = match &args.scenario {
-        _ if !args.traces.is_empty() => return Ok(Scenario::from_traces(&args.traces, at_most)?),
-        Some(path) => Scenario::open(path)?,
-        None => Scenario::bundled()?,
-    };
-    scenario.duration = at_most.unwrap_or(scenario.duration);
+    let mut scenario =
+        if args.traces.is_empty() { named(args)? } else { Scenario::from_traces(&args.traces, at_most)? };
+    match at_most {
+        Some(_) if !args.traces.is_empty() => {}
+        Some(at_most) => scenario.duration = at_most,
+        None if args.serve.address.is_some() => scenario.duration = serve::ENDLESS,
+        None => {}
+    }
     if scenario.sample_interval > scenario.duration {
         let interval = scenario.sample_interval;
         return Err(anyhow!("--duration is shorter than the {interval:?} between two samples; make it longer"));
     }
     Ok(scenario)
+}
+
+/// A file goes before a scenario of that name that comes with Tailor.
+fn named(args: &Args) -> Result<Scenario, scenario::Error> {
+    let otherwise = if args.serve.address.is_some() { "playground" } else { "default" };
+    let path = args.scenario.as_deref().unwrap_or(Path::new(otherwise));
+    let named = || path.to_str().filter(|_| args.scenario.is_none() || !path.exists()).and_then(Scenario::named);
+    named().unwrap_or_else(|| Scenario::open(path))
 }
 
 /// A run should not be for nothing.

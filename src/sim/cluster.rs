@@ -132,30 +132,13 @@ fn unlikely(source: Box<kube::Error>) -> scenario::Error {
 /// It could not be run to its end.
 pub async fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, Error> {
     let cluster = Cluster::start(scenario, seed).await?;
-    for manifest in &scenario.manifests {
-        user::apply(&cluster.user, manifest).await.map_err(|error| cluster.refused(error))?;
-    }
-    let mut events = scenario.events.iter().peekable();
-    loop {
-        let elapsed = cluster.elapsed();
-        while let Some(event) = events.next_if(|event| event.at <= elapsed && event.at < scenario.duration) {
-            cluster.note_originals(event);
-            user::change(&cluster.user, &event.change).await.map_err(|error| cluster.refused(error))?;
-        }
-        cluster.check()?;
-        progress(cluster.progress());
-        if elapsed >= scenario.duration {
-            break;
-        }
-        let slice = elapsed + SLICE;
-        let next = events.peek().map_or(slice, |event| event.at.min(slice)).min(scenario.duration);
-        tokio::time::sleep_until(cluster.started + next).await;
-    }
+    cluster.populate(scenario).await?;
+    cluster.play(scenario, SLICE, &mut Err, progress).await?;
     cluster.finish(scenario, seed).await
 }
 
 /// The parts of a cluster, running.
-struct Cluster {
+pub(super) struct Cluster {
     server: ApiServer,
     user: Client,
     clock: Clock,
@@ -167,7 +150,8 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn start(scenario: &Scenario, seed: u64) -> Result<Self, Error> {
+    /// Starts the parts, with nothing to work on yet.
+    pub(super) async fn start(scenario: &Scenario, seed: u64) -> Result<Self, Error> {
         let clock = Clock::simulated(scenario.start);
         let started = Instant::now();
         let server = server(clock, seed).await.map_err(Error::Server)?;
@@ -203,6 +187,48 @@ impl Cluster {
         Ok(Self { server, user, clock, started, ledger, notebook, source, parts })
     }
 
+    /// Where all of it is stored.
+    pub(super) fn server(&self) -> &ApiServer {
+        &self.server
+    }
+
+    /// Creates what is there at the start.
+    pub(super) async fn populate(&self, scenario: &Scenario) -> Result<(), Error> {
+        for manifest in &scenario.manifests {
+            user::apply(&self.user, manifest).await.map_err(|error| self.refused(error))?;
+        }
+        Ok(())
+    }
+
+    /// Does what the scenario's user does until it is over, and looks after the parts every `slice`. `refused` says
+    /// whether the run goes on after a refusal.
+    pub(super) async fn play(
+        &self,
+        scenario: &Scenario,
+        slice: Duration,
+        refused: &mut dyn FnMut(Error) -> Result<(), Error>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
+        let mut events = scenario.events.iter().peekable();
+        loop {
+            let elapsed = self.elapsed();
+            while let Some(event) = events.next_if(|event| event.at <= elapsed && event.at < scenario.duration) {
+                self.note_originals(event);
+                if let Err(error) = user::change(&self.user, &event.change).await {
+                    refused(self.refused(error))?;
+                }
+            }
+            self.check()?;
+            progress(self.progress());
+            if elapsed >= scenario.duration {
+                return Ok(());
+            }
+            let slice = elapsed + slice;
+            let next = events.peek().map_or(slice, |event| event.at.min(slice)).min(scenario.duration);
+            tokio::time::sleep_until(self.started + next).await;
+        }
+    }
+
     fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
@@ -236,7 +262,8 @@ impl Cluster {
         }
     }
 
-    async fn finish(self, scenario: &Scenario, seed: u64) -> Result<Outcome, Error> {
+    /// Ends the parts, and says what it came to.
+    pub(super) async fn finish(self, scenario: &Scenario, seed: u64) -> Result<Outcome, Error> {
         let simulated = self.elapsed();
         let accounts = self.ledger.accounts(self.clock.now());
         let writes = self.server.writes();

@@ -13,6 +13,7 @@ pub mod real;
 pub mod report;
 pub mod scenario;
 pub mod scheduler;
+pub mod serve;
 pub mod usage;
 mod user;
 pub mod workloads;

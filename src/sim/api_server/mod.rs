@@ -39,6 +39,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::json;
 
+pub(in crate::sim) use self::service::refusal;
 use self::{audit::Audit, patch::managers::Managers, store::Store};
 pub use self::{
     audit::WriteKey,

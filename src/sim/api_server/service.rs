@@ -24,7 +24,7 @@ use super::{
     request::Call,
     route::{Path, Route, parse},
     selectors::Filter,
-    status::{Failure, Result, bad_request, method_not_allowed, no_such_path},
+    status::{Failure, Result, bad_request, failure, method_not_allowed, no_such_path},
     watch,
     write::{Answer, Outcome, Target, Write, admission, admit, delete::Deletion, scale},
 };
@@ -266,6 +266,11 @@ fn aggregated(value: &serde_json::Value) -> Response<AnswerBody> {
 
 fn text(text: &'static str) -> Response<AnswerBody> {
     response(200, "text/plain", whole(Bytes::from_static(text.as_bytes())))
+}
+
+/// What is answered to a request that does not come as far as a door.
+pub(in crate::sim) fn refusal(code: u16, reason: &str, message: &str) -> Response<AnswerBody> {
+    refused(&failure(code, reason, message))
 }
 
 fn refused(status: &Failure) -> Response<AnswerBody> {

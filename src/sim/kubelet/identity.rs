@@ -1,14 +1,21 @@
 //! What the simulation needs to know of a Pod besides its resources: whose it is, and how it behaves.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
+
+use crate::{resources::MilliCpu, sim::load::Demand};
 
 /// Seconds from a container's start until it is ready; 5 if absent.
 pub const STARTUP_SECONDS: &str = "sim.tailor.dev/startup-seconds";
 /// Seconds of work after which the Pod's containers end well; they run for ever if absent.
 pub const RUN_SECONDS: &str = "sim.tailor.dev/run-seconds";
+/// The CPU that each container of the Pod wants, in place of its load. With a container's name behind it
+/// (`sim.tailor.dev/cpu.app`), it is about that container only. It may be changed while the Pod runs.
+pub const CPU: &str = "sim.tailor.dev/cpu";
+/// The memory that each container of the Pod wants, as [`CPU`].
+pub const MEMORY: &str = "sim.tailor.dev/memory";
 /// What [`STARTUP_SECONDS`] is when a Pod does not say.
 const STARTUP: SignedDuration = SignedDuration::from_secs(5);
 
@@ -63,6 +70,22 @@ impl Pace {
     }
 }
 
+/// What the Pod itself says that a container wants, in place of what it would want otherwise.
+pub(super) fn demand(pod: &Pod, container: &str, otherwise: Demand) -> Demand {
+    let Some(annotations) = &pod.metadata.annotations else { return otherwise };
+    Demand {
+        cpu: amount::<MilliCpu>(annotations, CPU, container).map_or(otherwise.cpu, MilliCpu::nano),
+        memory: amount(annotations, MEMORY, container).unwrap_or(otherwise.memory),
+    }
+}
+
+fn amount<T: FromStr<Err: Display>>(annotations: &BTreeMap<String, String>, key: &str, container: &str) -> Option<T> {
+    let own = format!("{key}.{container}");
+    let (key, text) = annotations.get_key_value(&own).or_else(|| annotations.get_key_value(key))?;
+    let amount = text.parse().inspect_err(|error| tracing::warn!(key, %text, %error, "annotation is ignored"));
+    amount.ok()
+}
+
 fn seconds(annotations: &BTreeMap<String, String>, key: &str) -> Option<SignedDuration> {
     let text = annotations.get(key)?;
     let seconds = text.parse().ok().filter(|seconds| *seconds >= 0.0);
@@ -79,6 +102,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::resources::Bytes;
 
     #[rstest]
     #[case::of_a_deployment("ReplicaSet", "web-5d4f", Some("5d4f"), "Deployment", "web")]
@@ -98,6 +122,26 @@ mod tests {
         let pod = json!({ "metadata": { "name": "p", "labels": labels, "ownerReferences": [owner] } });
         let workload = Workload::of(&serde_json::from_value(pod).unwrap());
         assert_eq!((workload.kind.as_str(), workload.name.as_str()), (kind, name));
+    }
+
+    #[rstest]
+    #[case::of_the_pod("app", (2_000, 1 << 20))]
+    #[case::of_the_container("log", (50, 1 << 20))]
+    fn a_pod_may_say_what_its_containers_want(#[case] container: &str, #[case] (cpu, memory): (u64, u64)) {
+        let annotations = json!({ CPU: "2", "sim.tailor.dev/cpu.log": "50m", MEMORY: "1Mi" });
+        let pod = serde_json::from_value(json!({ "metadata": { "annotations": annotations } })).unwrap();
+        let expected = Demand { cpu: MilliCpu(cpu).nano(), memory: Bytes(memory) };
+        assert_eq!(demand(&pod, container, Demand::default()), expected);
+    }
+
+    #[rstest]
+    #[case::nothing_is_said(json!({}))]
+    #[case::it_is_no_amount(json!({ CPU: "much", MEMORY: "-1" }))]
+    #[case::it_is_about_another_container(json!({ "sim.tailor.dev/cpu.log": "50m" }))]
+    fn a_load_holds_unless_the_pod_says_otherwise(#[case] annotations: serde_json::Value) {
+        let pod = serde_json::from_value(json!({ "metadata": { "annotations": annotations } })).unwrap();
+        let load = Demand { cpu: MilliCpu(7).nano(), memory: Bytes(7) };
+        assert_eq!(demand(&pod, "app", load), load);
     }
 
     #[rstest]

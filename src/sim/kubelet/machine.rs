@@ -122,7 +122,11 @@ impl Machine {
         let Some(state) = self.pods.get_mut(key) else { return };
         let held = state.held();
         let old = std::mem::replace(&mut state.view, view);
+        let told_otherwise = state.object.metadata.annotations != pod.metadata.annotations;
         state.object = Arc::clone(pod);
+        if told_otherwise && state.stage == Stage::Running {
+            (0..state.containers.len()).for_each(|index| state.consume(index, &self.world, now));
+        }
         if state.view.terminating {
             state.begin_stop(&self.world, now);
         }

@@ -9,7 +9,7 @@ use super::{
     allocation::Rejection,
     chance::Chance,
     container::{ContainerState, Exit, Run, Usage},
-    identity::{Pace, Workload},
+    identity::{self, Pace, Workload},
     options::Options,
     resize::ResizeState,
 };
@@ -229,7 +229,8 @@ impl PodState {
             container: &container.name,
             started: since,
         };
-        let usage = Usage::within(&container.actuated.limits, world.load.demand(&key, now));
+        let demand = identity::demand(&self.object, &container.name, world.load.demand(&key, now));
+        let usage = Usage::within(&container.actuated.limits, demand);
         let next_demand = world.load.next_change(&key, now);
         let container = &mut self.containers[index];
         container.usage = usage;

@@ -1,7 +1,11 @@
-//! What is part of the binary: the default scenario and the recorded traces (see `traces/README.md` for their licences).
+//! What is part of the binary: scenarios and the recorded traces (see `traces/README.md` for their licences).
 
 /// The scenario that `tailor simulate` runs when it is given none.
 pub const DEFAULT_SCENARIO: &str = include_str!("../../../scenarios/default.yaml");
+
+/// Scenarios by their names.
+pub const BUNDLED_SCENARIOS: [(&str, &str); 2] =
+    [("default", DEFAULT_SCENARIO), ("playground", include_str!("../../../scenarios/playground.yaml"))];
 
 /// Traces by the name that `trace.bundled` gives them.
 pub const BUNDLED_TRACES: [(&str, &[u8]); 5] = [

@@ -28,7 +28,8 @@ pub(super) fn scenario(file: &str, documents: Vec<Document>, folder: &Path) -> R
     check.lengths(&spec)?;
     let events = check.events(&spec.events)?;
     check.objects(&events)?;
-    let loads = check.loads(&spec.loads, &events)?;
+    let mut loads = check.loads(&spec.loads, &events)?;
+    loads.default = spec.default_load.map(ContainerLoad::constant);
     check.faults(&spec.faults, &events)?;
     Ok(Scenario {
         name: if parsed.metadata.name.is_empty() { file.to_owned() } else { parsed.metadata.name },
@@ -207,10 +208,7 @@ impl Check<'_> {
     fn shape(&mut self, path: &[&str], spec: &LoadSpec) -> Result<Shape, Error> {
         match (&spec.trace, spec.constant, &spec.steps) {
             (Some(trace), None, None) => self.recorded(path, spec, trace),
-            (None, Some(amounts), None) => {
-                let demand = Demand { cpu: amounts.cpu.nano(), memory: amounts.memory };
-                Ok(Shape::steps(vec![(Duration::ZERO, demand)]))
-            }
+            (None, Some(amounts), None) => Ok(Shape::constant(amounts)),
             (None, None, Some(steps)) => self.steps(&[path, &["steps"]].concat(), steps),
             _ => self.wrong(path, "a load is exactly one of `trace`, `constant` and `steps`"),
         }

@@ -53,9 +53,13 @@ pub struct ScenarioSpec {
     /// How often usage is read.
     #[serde(default = "sample_interval")]
     pub sample_interval: Period,
-    /// What the containers use. One without a load uses nothing.
+    /// What the containers use.
     #[serde(default)]
     pub loads: Vec<LoadSpec>,
+    /// What a container without a load uses; nothing, if this is left out. A Pod may say otherwise for itself, and change
+    /// it while it runs, with the annotations `sim.tailor.dev/cpu` and `sim.tailor.dev/memory`.
+    #[serde(default)]
+    pub default_load: Option<Amounts>,
     /// What a user does while it runs, in any order.
     #[serde(default)]
     pub events: Vec<EventSpec>,

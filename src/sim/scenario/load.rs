@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::format::Amounts;
 use crate::{
     resources::{Bytes, NanoCpu},
     sim::load::{Demand, Load, LoadKey},
@@ -20,6 +21,8 @@ const MOST_NOISE: u64 = 20;
 pub struct Loads {
     /// By namespace, workload and container.
     by_container: BTreeMap<String, BTreeMap<String, BTreeMap<String, ContainerLoad>>>,
+    /// Of every other container.
+    pub(super) default: Option<ContainerLoad>,
 }
 
 /// What one container uses.
@@ -27,6 +30,13 @@ pub struct Loads {
 pub(super) struct ContainerLoad {
     pub(super) shape: Shape,
     pub(super) startup: Option<(NanoCpu, Duration)>,
+}
+
+impl ContainerLoad {
+    /// The same, always.
+    pub(super) fn constant(amounts: Amounts) -> Self {
+        Self { shape: Shape::constant(amounts), startup: None }
+    }
 }
 
 /// A step function of the time since the scenario's start.
@@ -41,6 +51,11 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// The same on every replica, always.
+    pub(super) fn constant(amounts: Amounts) -> Self {
+        Self::steps(vec![(Duration::ZERO, Demand { cpu: amounts.cpu.nano(), memory: amounts.memory })])
+    }
+
     /// The same on every replica. `steps` rise from zero.
     pub(super) fn steps(steps: Vec<(Duration, Demand)>) -> Self {
         Self { steps, period: None, varies: false }
@@ -87,7 +102,8 @@ impl Loads {
     }
 
     fn get(&self, key: &LoadKey<'_>) -> Option<&ContainerLoad> {
-        self.by_container.get(key.namespace)?.get(key.workload)?.get(key.container)
+        let own = || self.by_container.get(key.namespace)?.get(key.workload)?.get(key.container);
+        own().or(self.default.as_ref())
     }
 
     /// As a [`Load`] from `start` on, where `seed` decides how replicas differ.

@@ -19,7 +19,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-pub use bundled::{BUNDLED_TRACES, DEFAULT_SCENARIO};
+pub use bundled::{BUNDLED_SCENARIOS, BUNDLED_TRACES, DEFAULT_SCENARIO};
 pub use documents::{Document, Place};
 pub use error::Error;
 use format::{FaultSpec, KubeletsSpec, ObjectRef};
@@ -79,6 +79,15 @@ impl Scenario {
     /// None, as a test shows.
     pub fn bundled() -> Result<Self, Error> {
         Self::parse("default.yaml", DEFAULT_SCENARIO, Path::new("."))
+    }
+
+    /// The scenario of that name that is part of the binary, if there is one.
+    ///
+    /// # Errors
+    /// None, as a test shows.
+    pub fn named(name: &str) -> Option<Result<Self, Error>> {
+        let (name, text) = BUNDLED_SCENARIOS.iter().find(|(known, _)| *known == name)?;
+        Some(Self::parse(&format!("{name}.yaml"), text, Path::new(".")))
     }
 
     /// Reads the file at `path`, and the traces that it names.

@@ -168,6 +168,27 @@ fn steps_hold_until_the_next_and_startup_comes_on_top() {
     assert_eq!(load.demand(&LoadKey { container: "log", ..key }, at(0)), Demand::default());
 }
 
+#[test]
+fn a_container_without_a_load_uses_the_default_load() {
+    let steps = "[{at: 0s, cpu: 100m, memory: 1Mi}]";
+    let spec = format!("  defaultLoad: {{cpu: 2, memory: 3Mi}}\n{}", web(&format!("container: app, steps: {steps}")));
+    let scenario = parse(&spec).unwrap();
+    let start = scenario.start;
+    let load = scenario.loads.seeded(start, 1);
+    let cores =
+        |container, workload| load.demand(&LoadKey { workload, ..key("p", container, start) }, start).cpu.cores();
+    assert_eq!([cores("app", "web"), cores("log", "web"), cores("app", "new")], [0.1, 2.0, 2.0]);
+}
+
+#[test]
+fn bundled_scenarios_are_found_by_name() {
+    for (name, _) in BUNDLED_SCENARIOS {
+        let scenario = Scenario::named(name).unwrap().unwrap();
+        assert!(scenario.manifests.iter().any(|manifest| manifest.kind() == "Node"), "{name}");
+    }
+    assert!(Scenario::named("nothing").is_none());
+}
+
 fn recorded(rows: &str, seed: u64) -> (load::SeededLoads, Timestamp) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("t.csv"), format!("series,t_seconds,cpu_cores,memory_bytes\n{rows}")).unwrap();

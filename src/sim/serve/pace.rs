@@ -1,0 +1,32 @@
+//! The pace of simulated time beside that of the world outside.
+
+use std::{thread, time::Duration};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
+
+/// How long simulated time stands still, and only sockets are served, before it may go on.
+const TICK: Duration = Duration::from_millis(5);
+/// What is made up for after a standstill (the machine slept, the process was stopped) is never more than this.
+const LONGEST_STEP: Duration = Duration::from_millis(500);
+
+/// Lets simulated time pass `speed` times as fast as real time, for as long as this is polled.
+///
+/// Under a paused clock, tokio leaps to the next timer whenever nothing else is to be done, sockets or no sockets. Two
+/// things hold it back here: it never leaps past the timer that is set for where time should be by now, and it does not
+/// leap at all while a blocking task runs. So timers go off in their order and at their exact times, as in a run without
+/// sockets, however fast time goes. Where the machine is too slow for `speed`, time is as fast as it can be.
+pub(super) async fn keep(speed: f64) {
+    let mut looked = std::time::Instant::now();
+    let mut due = Instant::now();
+    loop {
+        // The task does nothing that could fail.
+        _ = spawn_blocking(|| thread::sleep(TICK)).await;
+        let passed = looked.elapsed();
+        looked += passed;
+        due = due.max(Instant::now()) + passed.min(LONGEST_STEP).mul_f64(speed);
+        sleep_until(due).await;
+    }
+}
