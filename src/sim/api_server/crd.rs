@@ -15,6 +15,7 @@ use super::{
     rules::schema::Structural,
     status::{Cause, Result, bad_request, invalid},
     store::Store,
+    table::CustomColumn,
     write::delete::{Deletion, delete},
 };
 
@@ -46,6 +47,7 @@ pub(super) fn establish(mut value: Value, now: Timestamp) -> Result<Value> {
         causes.push(Cause::invalid("spec.versions", "[]", message));
         return Err(invalid(&placeholder(), &name, &causes));
     };
+    causes.extend(column_faults(&definition));
     if !causes.is_empty() {
         return Err(invalid(&placeholder(), &name, &causes));
     }
@@ -138,8 +140,30 @@ fn resource(definition: &CustomResourceDefinition) -> Result<Option<Resource>> {
             schema,
             scale,
             selectable,
+            columns: columns(version),
         },
     }))
+}
+
+/// What rows show; a definition that does not say has the age.
+fn columns(version: &CustomResourceDefinitionVersion) -> Vec<CustomColumn> {
+    let Some(columns) = &version.additional_printer_columns else { return vec![CustomColumn::age()] };
+    // `establish` has refused those that cannot be read.
+    columns.iter().filter_map(|column| CustomColumn::new(column).ok()).collect()
+}
+
+/// Columns whose path cannot be read.
+fn column_faults(definition: &CustomResourceDefinition) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (at, version) in definition.spec.versions.iter().enumerate() {
+        for (column, spec) in version.additional_printer_columns.iter().flatten().enumerate() {
+            if let Err(error) = CustomColumn::new(spec) {
+                let field = format!("spec.versions[{at}].additionalPrinterColumns[{column}].jsonPath");
+                causes.push(Cause::invalid(&field, &format!("{:?}", spec.json_path), &error.to_string()));
+            }
+        }
+    }
+    causes
 }
 
 /// Deletes the objects of a definition that is gone, and serves its resource no longer.

@@ -4,16 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
     object::{Form, Object},
     registry::{Resource, Shape},
-    request::Call,
+    request::{Call, View},
     selectors::Filter,
     status::{Result, bad_request, expired, too_large_version},
     store::{Key, Store},
+    table,
 };
 
 /// Where the next page begins. Only this server reads it.
@@ -57,11 +59,17 @@ fn as_of(call: &Call, current: u64) -> Result<AsOf> {
     }
 }
 
-/// Answers a list request with its JSON.
+/// What a list request is answered with.
+pub(super) struct List {
+    items: Vec<Arc<Object>>,
+    metadata: serde_json::Value,
+}
+
+/// Answers a list request.
 ///
 /// # Errors
 /// 410 when the version that a page continues is forgotten, 504 when the version lies in the future.
-pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call: &Call) -> Result<Bytes> {
+pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call: &Call) -> Result<List> {
     let current = store.version();
     // The watch cache answers version 0, and it does not page.
     let from_cache = call.option("resourceVersion") == "0";
@@ -84,12 +92,7 @@ pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call
         past = table.at(version).ok_or_else(|| too_old(&token, version))?;
         &past
     };
-    Ok(page(
-        objects,
-        resource,
-        filter,
-        &Request { version, limit, after: token.map(|token| token.after), form: call.form() },
-    ))
+    Ok(page(objects, filter, &Request { version, limit, after: token.map(|token| token.after) }))
 }
 
 fn too_old(token: &Option<Continue>, version: u64) -> super::status::Failure {
@@ -106,20 +109,19 @@ struct Request {
     version: u64,
     limit: usize,
     after: Option<Key>,
-    form: Form,
 }
 
-fn page(objects: &BTreeMap<Key, Arc<Object>>, resource: &Resource, filter: &Filter, request: &Request) -> Bytes {
+fn page(objects: &BTreeMap<Key, Arc<Object>>, filter: &Filter, request: &Request) -> List {
     let selected = objects.iter().filter(|(key, object)| {
         request.after.as_ref().is_none_or(|after| *key > after) && filter.matches(&object.value)
     });
     let mut selected = selected.peekable();
-    let mut items: Vec<&Bytes> = Vec::new();
+    let mut items = Vec::new();
     let mut last = None;
     while items.len() < request.limit
         && let Some((key, object)) = selected.next()
     {
-        items.push(object.encoded(item_form(resource, request.form)));
+        items.push(object.clone());
         last = Some(key);
     }
     let mut metadata = json!({ "resourceVersion": request.version.to_string() });
@@ -131,7 +133,23 @@ fn page(objects: &BTreeMap<Key, Arc<Object>>, resource: &Resource, filter: &Filt
             metadata["remainingItemCount"] = selected.count().into();
         }
     }
-    joined(resource, request.form, &metadata, &items)
+    List { items, metadata }
+}
+
+impl List {
+    /// Its JSON, as it is looked at.
+    pub(super) fn shown(&self, resource: &Resource, view: View, now: Timestamp) -> Bytes {
+        match view {
+            View::Objects(form) => {
+                let items: Vec<_> = self.items.iter().map(|item| item.encoded(item_form(resource, form))).collect();
+                joined(resource, form, &self.metadata, &items)
+            }
+            View::Table(include) => {
+                let objects = self.items.iter().map(AsRef::as_ref);
+                table::table(resource, objects, &self.metadata, (include, now)).to_string().into()
+            }
+        }
+    }
 }
 
 /// Items of built-in lists come without their type, as on the real server; custom ones with it.

@@ -9,6 +9,7 @@
 //! A request goes from [`service`](Door) through `route` and `registry` to `list`, `watch` or `write`, all of which
 //! work on the one `store`.
 
+mod answers;
 mod audit;
 mod crd;
 mod discovery;
@@ -24,6 +25,7 @@ mod selectors;
 mod service;
 mod status;
 mod store;
+mod table;
 mod typed;
 mod watch;
 mod write;
@@ -39,13 +41,9 @@ use std::{
 use jiff::Timestamp;
 use serde_json::json;
 
-pub(in crate::sim) use self::service::refusal;
+pub(in crate::sim) use self::answers::refusal;
+pub use self::{answers::AnswerBody, audit::WriteKey, service::Door, write::admission::MutatingAdmission};
 use self::{audit::Audit, patch::managers::Managers, store::Store};
-pub use self::{
-    audit::WriteKey,
-    service::{AnswerBody, Door},
-    write::admission::MutatingAdmission,
-};
 use crate::clock::Clock;
 
 /// How a server is made.

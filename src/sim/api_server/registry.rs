@@ -11,7 +11,7 @@ use k8s_openapi::{
 };
 use serde_json::Value;
 
-use super::{rules::schema::Structural, typed::typed};
+use super::{rules::schema::Structural, table::CustomColumn, typed::typed};
 
 /// A part of an object with a path of its own, or an action on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
@@ -78,6 +78,8 @@ pub(super) enum Shape {
         scale: Option<ScalePaths>,
         /// Paths that objects can be selected by, dotted.
         selectable: Vec<String>,
+        /// What its rows show besides the name.
+        columns: Vec<CustomColumn>,
     },
 }
 

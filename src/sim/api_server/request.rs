@@ -7,8 +7,41 @@ use serde_json::Value;
 
 use super::{
     object::Form,
-    status::{Cause, Result, bad_request, invalid_options, unsupported_media_type},
+    status::{Cause, Result, bad_request, invalid_options, not_acceptable, unsupported_media_type},
+    table::Include,
 };
+
+/// How objects are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// As themselves.
+    Objects(Form),
+    /// As rows.
+    Table(Include),
+}
+
+/// An acceptable media type that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Full,
+    Metadata,
+    Table,
+}
+
+impl Wanted {
+    fn read(accepted: &str) -> Option<Self> {
+        let mut parts = accepted.split(';').map(str::trim);
+        let is_json = matches!(parts.next(), Some("application/json" | "application/*" | "*/*"));
+        let parameters: BTreeMap<&str, &str> = parts.filter_map(|part| part.split_once('=')).collect();
+        match (parameters.get("as").copied(), parameters.get("v").copied()) {
+            _ if !is_json => None,
+            (None, _) => Some(Self::Full),
+            (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1")) => Some(Self::Metadata),
+            (Some("Table"), Some("v1")) => Some(Self::Table),
+            _ => None,
+        }
+    }
+}
 
 /// Who asks, how, and with which options.
 pub(super) struct Call {
@@ -86,9 +119,19 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The form in which the client wants objects.
-    pub(super) fn form(&self) -> Form {
-        if self.accepts("as=PartialObjectMetadata") { Form::Metadata } else { Form::Full }
+    /// How the client wants objects: the first acceptable way that is known; 406 when there is none.
+    pub(super) fn view(&self) -> Result<View> {
+        let accepted = self.header(header::ACCEPT.as_str());
+        if accepted.is_empty() {
+            return Ok(View::Objects(Form::Full));
+        }
+        let mut wanted = accepted.split(',').filter_map(Wanted::read);
+        match wanted.next() {
+            Some(Wanted::Full) => Ok(View::Objects(Form::Full)),
+            Some(Wanted::Metadata) => Ok(View::Objects(Form::Metadata)),
+            Some(Wanted::Table) => Include::read(self).map(View::Table),
+            None => Err(not_acceptable(&["application/json"])),
+        }
     }
 
     /// Whether the first acceptable media type carries a parameter.

@@ -7,30 +7,28 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, StreamBody};
+use jiff::Timestamp;
 use kube::client::Body;
-use serde::Serialize;
 use tower::Service;
 
 use super::{
-    ApiServer,
+    AnswerBody, ApiServer,
+    answers::{aggregated, encoded, json, refused, response, text},
     audit::WriteKey,
     discovery, list,
-    object::Form,
+    object::Object,
     patch::Patch,
     registry::Subresource,
-    request::Call,
+    request::{Call, View},
     route::{Path, Route, parse},
     selectors::Filter,
-    status::{Failure, Result, bad_request, failure, method_not_allowed, no_such_path},
-    watch,
+    status::{Result, bad_request, method_not_allowed, no_such_path},
+    table, watch,
     write::{Answer, Outcome, Target, Write, admission, admit, delete::Deletion, scale},
 };
-
-/// The body of an answer.
-pub type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The server as one user reaches it: a service over HTTP requests.
 #[derive(Clone)]
@@ -131,28 +129,29 @@ impl Door {
         verb: &str,
         body: &[u8],
     ) -> Result<(Response<AnswerBody>, bool)> {
+        let (view, now) = (call.view()?, self.server.now());
         match verb {
-            "get" => self.get(call, target).map(|response| (response, false)),
+            "get" => self.get(call, target, view).map(|response| (response, false)),
             "list" => {
                 let filter = filter(call, target)?;
-                let bytes = list::list(&mut self.server.lock(), &target.resource, &filter, call)?;
-                Ok((response(200, "application/json", whole(bytes)), false))
+                let list = list::list(&mut self.server.lock(), &target.resource, &filter, call)?;
+                Ok((encoded(200, list.shown(&target.resource, view, now)), false))
             }
             "watch" => {
-                let events = watch::open(&self.server, &target.resource, filter(call, target)?, call)?;
+                let events = watch::open(&self.server, &target.resource, filter(call, target)?, (call, view))?;
                 let frames = events.map(|lines| Ok::<_, Infallible>(Frame::data(lines)));
                 Ok((response(200, "application/json", StreamBody::new(frames).boxed_unsync()), false))
             }
             "create" | "update" | "patch" | "delete" | "deletecollection" => {
                 let outcome = self.write(call, target, verb, body).await?;
                 let changed = outcome.changed;
-                Ok((shown(outcome, call.form()), changed))
+                Ok((shown(outcome, target, view, now), changed))
             }
             _ => Err(method_not_allowed()),
         }
     }
 
-    fn get(&self, call: &Call, target: &Target) -> Result<Response<AnswerBody>> {
+    fn get(&self, call: &Call, target: &Target, view: View) -> Result<Response<AnswerBody>> {
         if matches!(target.subresource, Some(Subresource::Eviction | Subresource::Binding)) {
             return Err(method_not_allowed());
         }
@@ -162,7 +161,7 @@ impl Door {
         if target.subresource == Some(Subresource::Scale) {
             return Ok(json(200, &scale::of(&target.resource, &object.value)?));
         }
-        Ok(response(200, "application/json", whole(object.encoded(call.form()).clone())))
+        Ok(shown_object(200, &object, target, view, self.server.now()))
     }
 
     async fn write(&self, call: &Call, target: &Target, verb: &str, body: &[u8]) -> Result<Outcome> {
@@ -242,45 +241,19 @@ fn filter(call: &Call, target: &Target) -> Result<Filter> {
     Filter::new(&target.resource, &target.namespace, call.option("labelSelector"), call.option("fieldSelector"))
 }
 
-fn shown(outcome: Outcome, form: Form) -> Response<AnswerBody> {
+fn shown(outcome: Outcome, target: &Target, view: View, now: Timestamp) -> Response<AnswerBody> {
     match outcome.body {
-        Answer::Object(object) => response(outcome.code, "application/json", whole(object.encoded(form).clone())),
+        Answer::Object(object) => shown_object(outcome.code, &object, target, view, now),
         Answer::Status(status) => json(outcome.code, &status),
         Answer::Json(value) => json(outcome.code, &value),
     }
 }
 
-fn whole(bytes: Bytes) -> AnswerBody {
-    http_body_util::Full::new(bytes).boxed_unsync()
-}
-
-fn json(code: u16, value: &impl Serialize) -> Response<AnswerBody> {
-    let bytes = serde_json::to_vec(value).expect("answers always encode");
-    response(code, "application/json", whole(bytes.into()))
-}
-
-fn aggregated(value: &serde_json::Value) -> Response<AnswerBody> {
-    let media_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-    response(200, media_type, whole(value.to_string().into()))
-}
-
-fn text(text: &'static str) -> Response<AnswerBody> {
-    response(200, "text/plain", whole(Bytes::from_static(text.as_bytes())))
-}
-
-/// What is answered to a request that does not come as far as a door.
-pub(in crate::sim) fn refusal(code: u16, reason: &str, message: &str) -> Response<AnswerBody> {
-    refused(&failure(code, reason, message))
-}
-
-fn refused(status: &Failure) -> Response<AnswerBody> {
-    let code = status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-    json(code, status)
-}
-
-fn response(code: u16, media_type: &'static str, body: AnswerBody) -> Response<AnswerBody> {
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
-    response
+fn shown_object(code: u16, object: &Object, target: &Target, view: View, now: Timestamp) -> Response<AnswerBody> {
+    match view {
+        View::Objects(form) => encoded(code, object.encoded(form).clone()),
+        View::Table(include) => {
+            json(code, &table::table(&target.resource, [object], &table::version_of(object), (include, now)))
+        }
+    }
 }

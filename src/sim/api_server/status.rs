@@ -159,6 +159,12 @@ pub(super) fn method_not_allowed() -> Failure {
     failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 }
 
+/// 406 for a client that takes nothing that is served.
+pub(super) fn not_acceptable(served: &[&str]) -> Failure {
+    let message = format!("only the following media types are accepted: {}", served.join(", "));
+    failure(406, "NotAcceptable", message)
+}
+
 /// 410 for a resource version or a continue token that is too old.
 pub(super) fn expired(message: impl Into<String>) -> Failure {
     failure(410, "Expired", message)

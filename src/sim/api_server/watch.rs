@@ -17,10 +17,11 @@ use super::{
     ApiServer,
     object::{Form, Object, bookmark},
     registry::Resource,
-    request::Call,
+    request::{Call, View},
     selectors::Filter,
     status::{Cause, Failure, Result, expired, invalid_options},
     store::{Event, Table},
+    table,
 };
 
 /// How often a quiet watch is told which version it has reached.
@@ -33,7 +34,9 @@ struct Watch {
     server: ApiServer,
     resource: Arc<Resource>,
     filter: Filter,
-    form: Form,
+    view: View,
+    /// Whether the client has been told what the columns of its tables are.
+    has_headed: bool,
     /// The version up to which the client has been told of changes.
     reached: u64,
     /// What the client is told before anything else.
@@ -53,14 +56,14 @@ pub(super) fn open(
     server: &ApiServer,
     resource: &Arc<Resource>,
     filter: Filter,
-    call: &Call,
+    (call, view): (&Call, View),
 ) -> Result<impl Stream<Item = Bytes> + Send + use<>> {
     let streams_list = streams_list(call)?;
     let asked = call.number("resourceVersion")?;
     let mut store = server.lock();
     let current = store.version();
     let table = store.table(resource);
-    let mut watch = Watch::new(server, resource, filter, call, table.grown.subscribe())?;
+    let mut watch = Watch::new(server, resource, filter, (call, view), table.grown.subscribe())?;
     watch.reached = current;
     match asked {
         _ if streams_list => {
@@ -100,7 +103,7 @@ impl Watch {
         server: &ApiServer,
         resource: &Arc<Resource>,
         filter: Filter,
-        call: &Call,
+        (call, view): (&Call, View),
         grown: Receiver<u64>,
     ) -> Result<Self> {
         let timeout = call.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
@@ -109,7 +112,8 @@ impl Watch {
             server: server.clone(),
             resource: resource.clone(),
             filter,
-            form: call.form(),
+            view,
+            has_headed: false,
             reached: 0,
             first: None,
             grown,
@@ -181,15 +185,18 @@ impl Watch {
     }
 
     /// Everything selected, as if it had just been added.
-    fn state(&self, table: &Table) -> BytesMut {
+    fn state(&mut self, table: &Table) -> BytesMut {
         let mut lines = BytesMut::new();
-        let selected = table.objects.values().filter(|object| self.filter.matches(&object.value));
-        selected.for_each(|object| self.push(&mut lines, "ADDED", object));
+        for object in table.objects.values() {
+            if self.filter.matches(&object.value) {
+                self.push(&mut lines, "ADDED", object);
+            }
+        }
         lines
     }
 
     /// An object that begins or ceases to be selected is added or deleted for this watch.
-    fn push_event(&self, lines: &mut BytesMut, event: &Event) {
+    fn push_event(&mut self, lines: &mut BytesMut, event: &Event) {
         let was = event.before.as_ref().is_some_and(|before| self.filter.matches(&before.value));
         let is = !event.deleted && self.filter.matches(&event.object.value);
         match (was, is) {
@@ -206,18 +213,29 @@ impl Watch {
         }
     }
 
-    fn push(&self, lines: &mut BytesMut, kind: &str, object: &Object) {
-        for part in [br#"{"type":""#, kind.as_bytes(), br#"","object":"#, object.encoded(self.form), b"}\n"] {
+    fn push(&mut self, lines: &mut BytesMut, kind: &str, object: &Object) {
+        let shown = match self.view {
+            View::Objects(form) => object.encoded(form).clone(),
+            View::Table(include) => {
+                let is_first = !std::mem::replace(&mut self.has_headed, true);
+                table::event(&self.resource, object, is_first, include, self.server.now()).to_string().into()
+            }
+        };
+        for part in [br#"{"type":""#, kind.as_bytes(), br#"","object":"#, &shown, b"}\n"] {
             lines.extend_from_slice(part);
         }
     }
 
-    fn push_bookmark(&self, lines: &mut BytesMut, ends_initial_events: bool) {
-        let (api_version, kind) = match self.form {
-            Form::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
-            _ => (self.resource.api_version(), self.resource.kind.as_str()),
+    fn push_bookmark(&mut self, lines: &mut BytesMut, ends_initial_events: bool) {
+        let (api_version, kind) = match self.view {
+            View::Objects(Form::Full | Form::Item) => (self.resource.api_version(), self.resource.kind.as_str()),
+            View::Objects(Form::Metadata) | View::Table(_) => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
         };
-        let object = bookmark(&api_version, kind, self.reached, ends_initial_events);
+        let mut object = bookmark(&api_version, kind, self.reached, ends_initial_events);
+        if let View::Table(_) = self.view {
+            let is_first = !std::mem::replace(&mut self.has_headed, true);
+            object = table::bookmark(&self.resource, object, is_first);
+        }
         let line = json!({ "type": "BOOKMARK", "object": object });
         lines.extend_from_slice(format!("{line}\n").as_bytes());
     }
