@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionVersion,
 };
+use schemars::Schema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -84,7 +85,7 @@ fn placeholder() -> Resource {
         namespaced: false,
         subresources: vec![],
         table: TABLE.into(),
-        shape: Shape::Builtin { typed: Ok, counts_generation: true, selectable: &[] },
+        shape: Shape::Builtin { typed: Ok, counts_generation: true, selectable: &[], schema: |_| Schema::default() },
     }
 }
 

@@ -16,6 +16,7 @@ mod discovery;
 mod list;
 mod meta;
 mod object;
+mod openapi;
 mod patch;
 mod registry;
 mod request;

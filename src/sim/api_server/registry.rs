@@ -9,6 +9,7 @@ use k8s_openapi::{
     api::{core::v1 as core, events::v1 as events, policy::v1 as policy, scheduling::v1 as scheduling},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
+use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::{rules::schema::Structural, table::CustomColumn, typed::typed};
@@ -67,6 +68,8 @@ pub(super) enum Shape {
         counts_generation: bool,
         /// Fields, besides those of the metadata, that objects can be selected by.
         selectable: &'static [&'static str],
+        /// Adds the OpenAPI schema of its type, and refers to it.
+        schema: SchemaOf,
     },
     /// A kind defined by a CustomResourceDefinition.
     Custom {
@@ -84,6 +87,7 @@ pub(super) enum Shape {
 }
 
 type Typed = fn(Value) -> Result<Value, serde_json::Error>;
+type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// Where the scale of an object is, as dotted paths.
 #[derive(Clone, Debug)]
@@ -180,6 +184,7 @@ struct Builtin {
     counts_generation: bool,
     selectable: &'static [&'static str],
     typed: Typed,
+    schema: SchemaOf,
 }
 
 impl Builtin {
@@ -203,6 +208,7 @@ impl Builtin {
                 typed: self.typed,
                 counts_generation: self.counts_generation,
                 selectable: self.selectable,
+                schema: self.schema,
             },
         }
     }
@@ -265,6 +271,7 @@ macro_rules! builtins {
             counts_generation: $generation,
             selectable: $selectable,
             typed: typed::<$module::$kind>,
+            schema: SchemaGenerator::subschema_for::<$module::$kind>,
         }),*]
     };
 }

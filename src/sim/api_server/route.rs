@@ -11,6 +11,10 @@ pub(super) enum Route {
     Core,
     /// `/apis`
     Groups,
+    /// `/openapi/v3`
+    OpenApi,
+    /// `/openapi/v3/api/{version}` and `/openapi/v3/apis/{group}/{version}`, from `api` on
+    OpenApiOf(String),
     /// `/apis/{group}`
     Group(String),
     /// `/api/{version}` and `/apis/{group}/{version}`
@@ -49,6 +53,8 @@ pub(super) fn parse(path: &str) -> Route {
     match parts.as_slice() {
         ["version"] => Route::Version,
         ["healthz" | "livez" | "readyz", ..] => Route::Health,
+        ["openapi", "v3"] => Route::OpenApi,
+        ["openapi", "v3", of @ ..] => Route::OpenApiOf(of.join("/")),
         ["api"] => Route::Core,
         ["apis"] => Route::Groups,
         ["apis", group] => Route::Group((*group).into()),

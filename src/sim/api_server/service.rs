@@ -20,6 +20,7 @@ use super::{
     audit::WriteKey,
     discovery, list,
     object::Object,
+    openapi,
     patch::Patch,
     registry::Subresource,
     request::{Call, View},
@@ -64,6 +65,10 @@ impl Door {
             Route::Resource(path) => return self.resource(&call, path, body).await,
             Route::Health => Ok(text("ok")),
             Route::Version => Ok(json(200, &discovery::version())),
+            Route::OpenApi => Ok(json(200, &openapi::index(&self.server.lock().registry))),
+            Route::OpenApiOf(path) => {
+                openapi::document(&self.server.lock().registry, &path).map(|value| json(200, &value))
+            }
             Route::Core | Route::Groups if call.accepts("as=APIGroupDiscoveryList") => {
                 let store = self.server.lock();
                 Ok(aggregated(&discovery::aggregated(&store.registry, parts.uri.path().trim_matches('/') == "api")))
