@@ -7,3 +7,5 @@
 mod control_plane;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tour;
