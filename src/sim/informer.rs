@@ -67,7 +67,13 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     pub(super) fn new(api: Api<K>) -> Self {
-        let events = watcher::watcher(api, watcher::Config::default()).backoff(EverySecond).boxed();
+        Self::selected(api, None)
+    }
+
+    /// Only those with these labels.
+    pub(super) fn selected(api: Api<K>, labels: Option<&str>) -> Self {
+        let config = labels.map_or_else(watcher::Config::default, |labels| watcher::Config::default().labels(labels));
+        let events = watcher::watcher(api, config).backoff(EverySecond).boxed();
         Self { events, cache: BTreeMap::new(), listed: None, changes: VecDeque::new(), synced: false }
     }
 

@@ -24,6 +24,8 @@ pub struct LoadKey<'a> {
     pub pod: &'a str,
     /// The container's name.
     pub container: &'a str,
+    /// The series of a trace that its Pod asks for, by annotation.
+    pub series: Option<&'a str>,
     /// When the container was started last, for loads with a start-up phase.
     pub started: Timestamp,
 }

@@ -23,12 +23,12 @@ impl Chance {
         uid: &str,
         purpose: &'static str,
         turn: u32,
-        millis: RangeInclusive<i64>,
+        millis: &RangeInclusive<i64>,
     ) -> SignedDuration {
         let turn = turn.to_le_bytes();
         let parts = [uid.as_bytes(), purpose.as_bytes(), turn.as_slice()];
         let mut rng = ChaCha8Rng::seed_from_u64(parts.iter().fold(self.seed, |hash, part| fnv1a(hash, part)));
-        SignedDuration::from_millis(rng.random_range(millis))
+        SignedDuration::from_millis(rng.random_range(millis.clone()))
     }
 }
 
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_delay_depends_on_seed_pod_purpose_and_turn_and_on_nothing_else() {
-        let draw = |seed, uid, purpose, turn| Chance::new(seed).delay(uid, purpose, turn, 0..=1_000_000_000);
+        let draw = |seed, uid, purpose, turn| Chance::new(seed).delay(uid, purpose, turn, &(0..=1_000_000_000));
         let first = draw(1, "a", "start", 0);
         assert_eq!(first, draw(1, "a", "start", 0));
         let others =
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_delay_stays_in_its_range() {
-        let delays = (0..200).map(|turn| Chance::new(7).delay("a", "start", turn, 1_000..=3_000).as_millis());
+        let delays = (0..200).map(|turn| Chance::new(7).delay("a", "start", turn, &(1_000..=3_000)).as_millis());
         assert!(delays.into_iter().all(|millis| (1_000..=3_000).contains(&millis)));
     }
 }

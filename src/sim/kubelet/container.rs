@@ -91,6 +91,8 @@ pub(super) struct ContainerState {
     /// When it becomes ready, while it is not.
     pub(super) ready_at: Option<Timestamp>,
     pub(super) restarts: i32,
+    /// How many times it was killed for memory.
+    pub(super) oom_kills: u32,
     /// How many times it was started.
     pub(super) runs: u32,
     pub(super) last: Option<Ended>,
@@ -114,6 +116,7 @@ impl ContainerState {
             ready: false,
             ready_at: None,
             restarts: 0,
+            oom_kills: 0,
             runs: 0,
             last: None,
             back_off: BackOff::default(),

@@ -7,17 +7,17 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::{resources::MilliCpu, sim::load::Demand};
 
-/// Seconds from a container's start until it is ready; 5 if absent.
+/// Seconds from a container's start until it is ready; [`super::Latencies::readiness`] if absent.
 pub const STARTUP_SECONDS: &str = "sim.tailor.dev/startup-seconds";
 /// Seconds of work after which the Pod's containers end well; they run for ever if absent.
 pub const RUN_SECONDS: &str = "sim.tailor.dev/run-seconds";
+/// Which series of a trace the Pod's containers follow; that named after their workload if absent.
+pub const SERIES: &str = "sim.tailor.dev/series";
 /// The CPU that each container of the Pod wants, in place of its load. With a container's name behind it
 /// (`sim.tailor.dev/cpu.app`), it is about that container only. It may be changed while the Pod runs.
 pub const CPU: &str = "sim.tailor.dev/cpu";
 /// The memory that each container of the Pod wants, as [`CPU`].
 pub const MEMORY: &str = "sim.tailor.dev/memory";
-/// What [`STARTUP_SECONDS`] is when a Pod does not say.
-const STARTUP: SignedDuration = SignedDuration::from_secs(5);
 
 /// The workload that a Pod belongs to: the one that people write, not what it makes to manage its Pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn is_minute(text: &str) -> bool {
 /// How the Pod's containers behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
-    pub(super) startup: SignedDuration,
+    pub(super) startup: Option<SignedDuration>,
     pub(super) work: Option<SignedDuration>,
 }
 
@@ -64,7 +64,7 @@ impl Pace {
     pub(super) fn of(pod: &Pod) -> Self {
         let annotations = pod.metadata.annotations.as_ref();
         Self {
-            startup: annotations.and_then(|a| seconds(a, STARTUP_SECONDS)).unwrap_or(STARTUP),
+            startup: annotations.and_then(|a| seconds(a, STARTUP_SECONDS)),
             work: annotations.and_then(|a| seconds(a, RUN_SECONDS)),
         }
     }
@@ -153,6 +153,6 @@ mod tests {
     fn paces_are_read_from_annotations(#[case] text: &str, #[case] seconds: Option<f64>) {
         let pod = json!({ "metadata": { "annotations": { RUN_SECONDS: text } } });
         let pace = Pace::of(&serde_json::from_value(pod).unwrap());
-        assert_eq!((pace.startup, pace.work.map(|work| work.as_secs_f64())), (STARTUP, seconds));
+        assert_eq!((pace.startup, pace.work.map(|work| work.as_secs_f64())), (None, seconds));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::Arc,
 };
 
@@ -29,8 +30,8 @@ const WRITE_RETRY: SignedDuration = SignedDuration::from_secs(1);
 pub(super) enum Write {
     /// Strategic merge patch of a Pod's status.
     PodStatus { pod: ObjectKey, patch: Value },
-    /// The containers are gone, and so shall be the object.
-    DeletePod { pod: ObjectKey, uid: String },
+    /// The containers are gone: a last patch of the status, and then the object goes too.
+    EndPod { pod: ObjectKey, uid: String, patch: Value },
     /// Strategic merge patch of a Node's status.
     NodeStatus { node: String, patch: Value },
 }
@@ -61,6 +62,18 @@ impl Machine {
             news: BTreeSet::new(),
             retry_writes: None,
             nodes_seen: 0,
+        }
+    }
+
+    /// Whether it plays the kubelet of this Node.
+    pub(super) fn plays(&self, node: &str) -> bool {
+        self.nodes.contains_key(node)
+    }
+
+    /// Where the kubelet of this Node listens.
+    pub(super) fn listens(&mut self, node: &str, endpoint: SocketAddr) {
+        if let Some(state) = self.nodes.get_mut(node) {
+            state.endpoint = Some(endpoint);
         }
     }
 
@@ -155,6 +168,9 @@ impl Machine {
         self.news.remove(key);
         self.schedule(key, None);
         let node = state.view.node.unwrap_or_default();
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.cpu_before += state.cpu_of_ended;
+        }
         self.retry(&node, now);
     }
 
@@ -190,15 +206,19 @@ impl Machine {
     /// A write did not reach the API server, so what it has is unknown.
     pub(super) fn write_failed(&mut self, write: &Write, now: Timestamp) {
         match write {
-            Write::PodStatus { pod, .. } | Write::DeletePod { pod, .. } => {
+            Write::PodStatus { pod, .. } | Write::EndPod { pod, .. } => {
                 if let Some(state) = self.pods.get_mut(pod) {
                     state.written = None;
                     state.dirty = true;
-                    self.retry_writes = Some(now + WRITE_RETRY);
                 }
             }
-            Write::NodeStatus { .. } => {}
+            Write::NodeStatus { node, .. } => {
+                if let Some(state) = self.nodes.get_mut(node) {
+                    state.write_failed();
+                }
+            }
         }
+        self.retry_writes = Some(now + WRITE_RETRY);
     }
 
     fn step(&mut self, key: &ObjectKey, now: Timestamp) {
@@ -366,15 +386,15 @@ impl Machine {
     fn write(&mut self, key: &ObjectKey, now: Timestamp) -> Option<Write> {
         let pod = self.pods.get_mut(key)?;
         pod.dirty = false;
-        if matches!(pod.stage, Stage::Stopped { .. }) {
-            return Some(Write::DeletePod { pod: key.clone(), uid: pod.uid().to_owned() });
-        }
         let host_ip = pod.view.node.as_ref().and_then(|node| self.nodes.get(node)).map(NodeState::host_ip);
         let built: PodStatus = status::build(pod, &host_ip.unwrap_or_default(), now);
+        let patch = status::patch(pod.uid(), &built);
+        if matches!(pod.stage, Stage::Stopped { .. }) {
+            return Some(Write::EndPod { pod: key.clone(), uid: pod.uid().to_owned(), patch });
+        }
         if pod.written.as_ref().is_some_and(|written| !status::differs(written, &built)) {
             return None;
         }
-        let patch = status::patch(pod.uid(), &built);
         pod.written = Some(built);
         Some(Write::PodStatus { pod: key.clone(), patch })
     }

@@ -12,25 +12,36 @@ mod checkpoint;
 mod conditions;
 mod container;
 mod driver;
+mod endpoint;
+mod exposition;
 mod identity;
 mod machine;
 mod node;
+mod node_status;
+mod nodes;
 mod options;
 mod pod;
+pub mod real;
 mod resize;
+mod scrape;
 mod status;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use kube::Client;
 use tokio::task::JoinHandle;
 
-pub use identity::{RUN_SECONDS, STARTUP_SECONDS};
-pub use options::{Fault, KubeletProfile, Options, Target};
+pub use identity::{RUN_SECONDS, SERIES, STARTUP_SECONDS};
+pub use options::{Fault, KubeletProfile, Latencies, Options, Target};
 
 use super::{ledger::Ledger, load::Load};
 use crate::clock::Clock;
-use {chance::Chance, driver::Driver, machine::Machine, pod::World};
+use {
+    chance::Chance,
+    driver::{Driver, Extent},
+    machine::Machine,
+    pod::World,
+};
 
 /// Starts the kubelets of all Nodes that the API server has. They run until the task is aborted.
 pub fn spawn(
@@ -42,7 +53,8 @@ pub fn spawn(
     options: Options,
 ) -> JoinHandle<()> {
     let world = World { chance: Chance::new(seed), options, load, ledger };
-    tokio::spawn(Driver::new(client, clock, Machine::new(world)).run())
+    let machine = Arc::new(Mutex::new(Machine::new(world)));
+    tokio::spawn(Driver::new(client, clock, machine, Extent::default()).run())
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! A Node as its kubelet sees it: its room, the queue of pending resizes, and when that is looked at again.
 
+use std::net::SocketAddr;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     allocation::NodeRules,
+    node_status::NodeReport,
     options::{Fault, Options},
-    status::time,
 };
 use crate::{resources::NodeView, sim::informer::ObjectKey};
 
@@ -27,14 +29,30 @@ pub(super) struct NodeState {
     /// Its place among all Nodes, for addresses.
     index: usize,
     addresses: u32,
-    /// The conditions that it was last given.
+    /// Where its kubelet listens, if it does.
+    pub(super) endpoint: Option<SocketAddr>,
+    /// Core-seconds of the Pods that are gone.
+    pub(super) cpu_before: f64,
+    /// The pressures that it was last given.
     pressures: Option<Vec<String>>,
+    write_failed: bool,
 }
 
 impl NodeState {
     pub(super) fn new(view: NodeView, index: usize, now: Timestamp) -> Self {
         let next_retry = now + FIRST_RETRY;
-        Self { view, queue: Vec::new(), next_retry, faults_until: now, index, addresses: 0, pressures: None }
+        Self {
+            view,
+            queue: Vec::new(),
+            next_retry,
+            faults_until: now,
+            index,
+            addresses: 0,
+            endpoint: None,
+            cpu_before: 0.0,
+            pressures: None,
+            write_failed: false,
+        }
     }
 
     /// The queue was looked at: the timer starts again.
@@ -54,7 +72,8 @@ impl NodeState {
     }
 
     pub(super) fn host_ip(&self) -> String {
-        format!("10.0.{}.{}", self.index / 250, self.index % 250 + 2)
+        let unreal = || format!("10.0.{}.{}", self.index / 250, self.index % 250 + 2);
+        self.endpoint.map_or_else(unreal, |endpoint| endpoint.ip().to_string())
     }
 
     pub(super) fn new_pod_ip(&mut self) -> String {
@@ -103,41 +122,24 @@ impl NodeState {
     /// The patch that tells the API server of this Node, if there is news.
     pub(super) fn status_patch(&mut self, object: Option<&Node>, options: &Options, now: Timestamp) -> Option<Value> {
         let pressures = self.pressures_at(options, now);
-        let status = object.and_then(|node| node.status.as_ref());
-        let conditions = status.and_then(|status| status.conditions.as_ref());
-        let registered = conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
+        let report = NodeReport {
+            object,
+            profile: options.profile,
+            address: self.host_ip(),
+            endpoint: self.endpoint,
+            pressures: &pressures,
+        };
         let is_news = match &self.pressures {
-            None => !registered || !pressures.is_empty(),
+            None => self.write_failed || !report.is_known() || !pressures.is_empty(),
             Some(before) => *before != pressures,
         };
-        let before = self.pressures.replace(pressures.clone()).unwrap_or_default();
-        is_news.then(|| self.patch(&pressures, &before, options, now))
+        let patch = is_news.then(|| report.patch(now));
+        (self.pressures, self.write_failed) = (Some(pressures), false);
+        patch
     }
 
-    fn patch(&self, pressures: &[String], before: &[String], options: &Options, now: Timestamp) -> Value {
-        let condition = |kind: &str, status: bool, reason: &str| {
-            json!({
-                "type": kind, "status": if status { "True" } else { "False" }, "reason": reason,
-                "lastTransitionTime": time(now), "lastHeartbeatTime": time(now),
-            })
-        };
-        let mut conditions = vec![condition("Ready", true, "KubeletReady")];
-        let ended = before.iter().filter(|kind| !pressures.contains(kind));
-        conditions.extend(pressures.iter().map(|kind| condition(kind, true, "KubeletHasPressure")));
-        conditions.extend(ended.map(|kind| condition(kind, false, "KubeletHasNoPressure")));
-        json!({ "status": {
-            "conditions": conditions,
-            "addresses": [{ "type": "InternalIP", "address": self.host_ip() }],
-            "nodeInfo": node_info(options.profile.version()),
-        }})
+    /// What the API server knows of it is not known.
+    pub(super) fn write_failed(&mut self) {
+        (self.pressures, self.write_failed) = (None, true);
     }
-}
-
-/// Every field of `nodeInfo` is required.
-fn node_info(version: &str) -> Value {
-    json!({
-        "kubeletVersion": version, "kubeProxyVersion": "", "architecture": "amd64", "operatingSystem": "linux",
-        "bootID": "", "containerRuntimeVersion": "sim://1", "kernelVersion": "", "machineID": "", "osImage": "",
-        "systemUUID": "",
-    })
 }

@@ -1,8 +1,8 @@
 //! How the kubelets behave: version, policies of single Nodes, and faults that a scenario asks for.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What differs between kubelet versions and matters for a resize.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,19 @@ impl KubeletProfile {
         match self {
             Self::V1_35 => "v1.35.4",
             Self::V1_37 => "v1.37.2",
+        }
+    }
+
+    /// What `status.declaredFeatures` says: those of its features, on by default, that the API server asks for.
+    pub fn declared_features(self) -> &'static [&'static str] {
+        match self {
+            Self::V1_35 => &[],
+            Self::V1_37 => &[
+                "ExtendWebSocketsToKubelet",
+                "InPlacePodLevelResourcesVerticalScaling",
+                "InPlacePodVerticalScalingInitContainers",
+                "RestartAllContainersOnContainerExits",
+            ],
         }
     }
 }
@@ -70,11 +83,63 @@ pub enum Fault {
     },
 }
 
+/// How long what a kubelet and its runtime do takes; chance picks from a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latencies {
+    /// Milliseconds from admission to running containers: sandbox, network, image.
+    pub start: RangeInclusive<i64>,
+    /// From a container's start until it is ready, where its Pod does not say.
+    pub readiness: SignedDuration,
+    /// Milliseconds from a crash that needs no back-off to the new container: one relist of the runtime.
+    pub restart: RangeInclusive<i64>,
+    /// Milliseconds from SIGTERM to the end. Real grace periods would only stretch a run.
+    pub stop: RangeInclusive<i64>,
+    /// Milliseconds from allocation to the end of the runtime's calls: the sync, the calls, the relist that notices.
+    pub actuate: RangeInclusive<i64>,
+    /// How long a container that is restarted for its resize takes to stop and start.
+    pub resize_restart: SignedDuration,
+    /// How long a new container needs to fill more memory than its limit.
+    pub fill_memory: SignedDuration,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self {
+            start: 1_000..=3_000,
+            readiness: SignedDuration::from_secs(5),
+            restart: 800..=1_600,
+            stop: 1_000..=2_000,
+            actuate: 1_000..=2_000,
+            resize_restart: SignedDuration::from_secs(1),
+            fill_memory: SignedDuration::from_secs(2),
+        }
+    }
+}
+
+impl Latencies {
+    /// A tenth of a second, for those who wait on the wall clock.
+    pub fn brisk() -> Self {
+        let moment = SignedDuration::from_millis(100);
+        let millis = 50..=150;
+        Self {
+            start: millis.clone(),
+            readiness: moment,
+            restart: millis.clone(),
+            stop: millis.clone(),
+            actuate: millis,
+            resize_restart: moment,
+            fill_memory: moment,
+        }
+    }
+}
+
 /// How the kubelets of a cluster behave.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The kubelets' version.
     pub profile: KubeletProfile,
+    /// How long what they do takes.
+    pub latencies: Latencies,
     /// Nodes whose CPU manager pins the cores of Guaranteed Pods, which can then not be resized.
     pub static_cpu_nodes: BTreeSet<String>,
     /// Nodes whose memory manager is static, with the same consequence for memory.

@@ -1,15 +1,16 @@
 //! One Pod on its Node, from admission to its end: a state machine that is told the time.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use kube::ResourceExt;
 
 use super::{
     allocation::Rejection,
     chance::Chance,
     container::{ContainerState, Exit, Run, Usage},
-    identity::{self, Pace, Workload},
+    identity::{self, Pace, SERIES, Workload},
     options::Options,
     resize::ResizeState,
 };
@@ -21,15 +22,6 @@ use crate::{
         load::{Load, LoadKey},
     },
 };
-
-/// From admission to running containers: sandbox, network, image.
-const START_MILLIS: RangeInclusive<i64> = 1_000..=3_000;
-/// From a crash that needs no back-off to the new container: one relist of the runtime.
-const RESTART_MILLIS: RangeInclusive<i64> = 800..=1_600;
-/// From SIGTERM to the end. Real grace periods would only stretch the simulation.
-const STOP_MILLIS: RangeInclusive<i64> = 1_000..=2_000;
-/// A new container needs this long to fill more memory than its limit.
-const FILLS_MEMORY_IN: SignedDuration = SignedDuration::from_secs(2);
 
 /// What surrounds every Pod.
 pub(super) struct World {
@@ -74,6 +66,8 @@ pub(super) struct PodState {
     pub(super) written: Option<PodStatus>,
     /// Something that the status shows may have changed.
     pub(super) dirty: bool,
+    /// Core-seconds of its containers that are gone for good.
+    pub(super) cpu_of_ended: f64,
 }
 
 impl PodState {
@@ -95,6 +89,7 @@ impl PodState {
             stopping: None,
             written: None,
             dirty: false,
+            cpu_of_ended: 0.0,
             object,
             view,
         }
@@ -143,7 +138,8 @@ impl PodState {
     pub(super) fn admit(&mut self, world: &World, ip: String, now: Timestamp) {
         self.started = now;
         self.ip = Some(ip);
-        self.stage = Stage::Starting { at: now + world.chance.delay(self.uid(), "start", 0, START_MILLIS) };
+        let wait = world.chance.delay(self.uid(), "start", 0, &world.options.latencies.start);
+        self.stage = Stage::Starting { at: now + wait };
         self.dirty = true;
         (0..self.containers.len()).for_each(|index| self.report(index, world, now));
     }
@@ -154,7 +150,7 @@ impl PodState {
             let never_ran = !matches!(self.stage, Stage::Running);
             let grace = self.object.metadata.deletion_grace_period_seconds;
             let at_once = never_ran || grace == Some(0);
-            let wait = world.chance.delay(self.uid(), "stop", 0, STOP_MILLIS);
+            let wait = world.chance.delay(self.uid(), "stop", 0, &world.options.latencies.stop);
             self.stopping = Some(if at_once { now } else { now + wait });
         }
     }
@@ -205,7 +201,8 @@ impl PodState {
         let container = &mut self.containers[index];
         let restarts = container.restarts;
         let resized = container.actuated != container.allocated;
-        container.bring_up(now, self.pace.startup, work);
+        let startup = self.pace.startup.unwrap_or(world.options.latencies.readiness);
+        container.bring_up(now, startup, work);
         self.dirty = true;
         let account = self.account(index);
         if self.containers[index].restarts > restarts {
@@ -227,6 +224,7 @@ impl PodState {
             workload: &self.workload.name,
             pod: &self.key.name,
             container: &container.name,
+            series: self.object.annotations().get(SERIES).map(String::as_str),
             started: since,
         };
         let demand = identity::demand(&self.object, &container.name, world.load.demand(&key, now));
@@ -235,13 +233,14 @@ impl PodState {
         let container = &mut self.containers[index];
         container.usage = usage;
         container.next_demand = next_demand;
-        let kill_at = container.oom_at.unwrap_or(now.max(since + FILLS_MEMORY_IN));
+        let kill_at = container.oom_at.unwrap_or(now.max(since + world.options.latencies.fill_memory));
         container.oom_at = usage.over_limit.then_some(kill_at);
         self.report(index, world, now);
     }
 
     fn oom_kill(&mut self, index: usize, world: &World, now: Timestamp) {
         world.ledger.count(&self.account(index), Happening::OomKill, now);
+        self.containers[index].oom_kills += 1;
         self.exit(index, Exit::OOM_KILLED, world, now);
     }
 
@@ -265,7 +264,7 @@ impl PodState {
     }
 
     pub(super) fn restart_delay(&self, index: usize, world: &World) -> SignedDuration {
-        world.chance.delay(self.uid(), "restart", self.containers[index].runs, RESTART_MILLIS)
+        world.chance.delay(self.uid(), "restart", self.containers[index].runs, &world.options.latencies.restart)
     }
 
     /// A Pod ends when its app containers have; sidecars are taken down then.
@@ -291,7 +290,8 @@ impl PodState {
             if self.containers[index].run != Run::Over {
                 self.containers[index].take_down(Exit::TERMINATED, now);
             }
-            world.ledger.close(&self.account(index), &self.key.name, now);
+            let came_to = world.ledger.close(&self.account(index), &self.key.name, now);
+            self.cpu_of_ended += came_to.map_or(0.0, |counters| counters.cpu_of_all_runs());
         }
         self.resize = ResizeState::default();
         self.dirty = true;

@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     actuation::{Change, check_memory},
@@ -18,12 +18,8 @@ use crate::{
     sim::ledger::Happening,
 };
 
-/// From allocation to the end of the runtime's calls: the sync, the calls, the relist that notices.
-const ACTUATE_MILLIS: RangeInclusive<i64> = 1_000..=2_000;
 /// From a failed attempt to the next (`backOffPeriod`, jittered).
 const RETRY_MILLIS: RangeInclusive<i64> = 10_000..=15_000;
-/// How long a container that is restarted for its resize takes to stop and start.
-const RESIZE_RESTART: SignedDuration = SignedDuration::from_secs(1);
 
 /// The condition `PodResizePending`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +116,8 @@ impl PodState {
     /// Has the runtime told a little later.
     pub(super) fn plan_attempt(&mut self, world: &World, now: Timestamp) {
         let generation = u32::try_from(self.view.generation).unwrap_or(u32::MAX);
-        self.resize.next_attempt = Some(now + world.chance.delay(self.uid(), "actuate", generation, ACTUATE_MILLIS));
+        let wait = world.chance.delay(self.uid(), "actuate", generation, &world.options.latencies.actuate);
+        self.resize.next_attempt = Some(now + wait);
     }
 
     /// Tells the runtime about every running container that lags behind what it was promised.
@@ -172,7 +169,7 @@ impl PodState {
         self.dirty = true;
         if change(container).restarts() {
             container.take_down(Exit::TERMINATED, now);
-            container.run = Run::Down { until: now + RESIZE_RESTART, back_off: None };
+            container.run = Run::Down { until: now + world.options.latencies.resize_restart, back_off: None };
             return self.report(index, world, now);
         }
         container.actuated = container.allocated;
@@ -181,8 +178,8 @@ impl PodState {
     }
 
     fn fail_attempt(&mut self, message: String, world: &World, now: Timestamp) {
-        self.resize.next_attempt =
-            Some(now + world.chance.delay(self.uid(), "retry", self.resize.failures, RETRY_MILLIS));
+        let wait = world.chance.delay(self.uid(), "retry", self.resize.failures, &RETRY_MILLIS);
+        self.resize.next_attempt = Some(now + wait);
         self.resize.failures += 1;
         let generation = self.view.generation;
         let progress = self.resize.in_progress.get_or_insert(InProgress { error: None, since: now, generation });

@@ -21,6 +21,9 @@ use super::{
 };
 use crate::resources::{ContainerResources, Resources};
 
+/// What ids of containers and images begin with.
+pub(super) const RUNTIME: &str = "sim://";
+
 /// The status as it is now; times in `written` that still hold are kept.
 pub(super) fn build(pod: &PodState, host_ip: &str, now: Timestamp) -> PodStatus {
     let rejected = match &pod.stage {
@@ -80,7 +83,7 @@ fn container_status(pod: &PodState, spec: &Container, state: &ContainerState) ->
     ContainerStatus {
         name: spec.name.clone(),
         image: spec.image.clone().unwrap_or_default(),
-        image_id: format!("sim://{}", spec.image.as_deref().unwrap_or_default()),
+        image_id: format!("{RUNTIME}{}", spec.image.as_deref().unwrap_or_default()),
         container_id: (state.runs > 0).then(|| container_id(pod, &spec.name, state.runs)),
         ready: state.ready,
         started: Some(running),
@@ -146,7 +149,7 @@ fn init_status(pod: &PodState, spec: &Container) -> ContainerStatus {
     ContainerStatus {
         name: spec.name.clone(),
         image: spec.image.clone().unwrap_or_default(),
-        image_id: format!("sim://{}", spec.image.as_deref().unwrap_or_default()),
+        image_id: format!("{RUNTIME}{}", spec.image.as_deref().unwrap_or_default()),
         ready: done,
         started: Some(false),
         state: Some(ApiState {
@@ -161,7 +164,12 @@ fn init_status(pod: &PodState, spec: &Container) -> ContainerStatus {
 }
 
 fn container_id(pod: &PodState, container: &str, run: u32) -> String {
-    format!("sim://{}/{container}/{run}", pod.uid())
+    format!("{RUNTIME}{}", runtime_id(pod, container, run))
+}
+
+/// What the runtime calls a run of a container.
+pub(super) fn runtime_id(pod: &PodState, container: &str, run: u32) -> String {
+    format!("{}-{container}-{run}", pod.uid())
 }
 
 /// What the spec says, with CPU and memory as they are: other resources cannot be resized.

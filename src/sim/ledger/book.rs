@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     AccountKey, Happening, Reading,
     account::{Account, AccountReport},
+    counters::Counters,
     live::{ContainerUsage, Window},
     series::Point,
 };
@@ -19,6 +20,7 @@ struct Instance {
     /// Everything before this moment is accounted for.
     since: Timestamp,
     window: Window,
+    counters: Counters,
 }
 
 #[derive(Debug)]
@@ -60,22 +62,32 @@ impl Book {
         match page.instances.get_mut(pod) {
             Some(instance) => {
                 instance.settle(&mut page.account, at);
+                if reading.running && !instance.reading.running {
+                    instance.counters.restart();
+                }
                 instance.reading = reading;
                 instance.window.hold(reading.memory);
             }
             None => {
                 let window = Window::new(reading.memory);
-                page.instances.insert(pod.to_owned(), Instance { reading, since: at, window });
+                let instance = Instance { reading, since: at, window, counters: Counters::default() };
+                page.instances.insert(pod.to_owned(), instance);
             }
         }
     }
 
-    pub(super) fn close(&mut self, key: &AccountKey, pod: &str, at: Timestamp) {
-        let Some(page) = self.pages.get_mut(key) else { return };
+    pub(super) fn close(&mut self, key: &AccountKey, pod: &str, at: Timestamp) -> Option<Counters> {
+        let page = self.pages.get_mut(key)?;
         page.draw(at);
-        if let Some(mut instance) = page.instances.remove(pod) {
-            instance.settle(&mut page.account, at);
-        }
+        let mut instance = page.instances.remove(pod)?;
+        instance.settle(&mut page.account, at);
+        Some(instance.counters)
+    }
+
+    pub(super) fn counters(&self, key: &AccountKey, pod: &str, now: Timestamp) -> Option<Counters> {
+        let Instance { reading, since, mut counters, .. } = self.pages.get(key)?.instances.get(pod)?;
+        counters.add(reading, seconds(*since, now).max(0.0));
+        Some(counters)
     }
 
     pub(super) fn count(&mut self, key: &AccountKey, happening: Happening, at: Timestamp) {
@@ -125,6 +137,7 @@ impl Instance {
         if at > self.since {
             account.add(&self.reading, self.since, at);
             self.window.add(&self.reading, seconds(self.since, at));
+            self.counters.add(&self.reading, seconds(self.since, at));
             self.since = at;
         }
     }

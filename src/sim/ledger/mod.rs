@@ -6,6 +6,7 @@
 
 mod account;
 mod book;
+mod counters;
 mod live;
 mod percentile;
 mod series;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 pub use account::{AccountReport, Integrals};
+pub use counters::Counters;
 pub use live::ContainerUsage;
 pub use series::{Point, Series};
 
@@ -85,9 +87,14 @@ impl Ledger {
         self.lock().observe(key, pod, reading, at);
     }
 
-    /// The container of `pod` is gone, and so is its reservation.
-    pub fn close(&self, key: &AccountKey, pod: &str, at: Timestamp) {
-        self.lock().close(key, pod, at);
+    /// The container of `pod` is gone, and so is its reservation. Answers what it came to, unless it was gone before.
+    pub fn close(&self, key: &AccountKey, pod: &str, at: Timestamp) -> Option<Counters> {
+        self.lock().close(key, pod, at)
+    }
+
+    /// What the container of `pod` has used up; `None` if it is not there. Looking changes nothing.
+    pub fn counters(&self, key: &AccountKey, pod: &str, now: Timestamp) -> Option<Counters> {
+        self.lock().counters(key, pod, now)
     }
 
     /// Something happened to a container.

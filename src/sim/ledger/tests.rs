@@ -79,6 +79,24 @@ fn containers_that_are_down_have_no_usage_but_keep_their_reservation() {
 }
 
 #[test]
+fn counters_grow_with_what_a_container_uses_and_begin_anew_when_it_does() {
+    let ledger = Ledger::new(at(0));
+    let limited = Reading { limits: Resources::new(MilliCpu(500), Bytes(9)), ..reading(500, 500) };
+    ledger.observe(&key(), "web-0", limited, at(0));
+    ledger.observe(&key(), "web-0", Reading { throttled: NanoCpu(1), ..limited }, at(10));
+    let _ = ledger.take_usage(at(20));
+    let counters = ledger.counters(&key(), "web-0", at(30)).unwrap();
+    assert_eq!((counters.cpu, counters.limited, counters.throttled), (15.0, 30.0, 20.0));
+    ledger.observe(&key(), "web-0", Reading::default(), at(30));
+    assert_eq!(ledger.counters(&key(), "web-0", at(50)), Some(counters), "it uses nothing while it is down");
+    ledger.observe(&key(), "web-0", reading(1_000, 1), at(60));
+    let again = ledger.counters(&key(), "web-0", at(64)).unwrap();
+    assert_eq!((again.cpu, again.cpu_of_all_runs(), again.limited), (4.0, 19.0, 0.0));
+    assert_eq!(ledger.close(&key(), "web-0", at(64)), Some(again));
+    assert_eq!((ledger.close(&key(), "web-0", at(70)), ledger.counters(&key(), "web-0", at(70))), (None, None));
+}
+
+#[test]
 fn a_chart_sums_pods_and_an_absent_limit_is_no_limit() {
     let ledger = Ledger::new(at(0));
     let limited = Reading { limits: Resources::new(MilliCpu(700), Bytes(9)), ..reading(100, 200) };

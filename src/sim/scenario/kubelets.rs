@@ -10,13 +10,14 @@ use super::{
 };
 use crate::{
     api::Period,
-    sim::kubelet::{Fault, KubeletProfile, Options, Target},
+    sim::kubelet::{Fault, KubeletProfile, Latencies, Options, Target},
 };
 
 impl Scenario {
     /// How the kubelets behave.
     pub fn kubelet_options(&self) -> Options {
         Options {
+            latencies: Latencies::default(),
             profile: match self.kubelets.version {
                 KubeletVersion::V1_35 => KubeletProfile::V1_35,
                 KubeletVersion::V1_37 => KubeletProfile::V1_37,

@@ -148,7 +148,7 @@ fn a_file_has_one_scenario_and_each_object_once(#[case] text: &str, #[case] expe
 }
 
 fn key<'a>(pod: &'a str, container: &'a str, started: Timestamp) -> LoadKey<'a> {
-    LoadKey { namespace: "shop", workload: "web", pod, container, started }
+    LoadKey { namespace: "shop", workload: "web", pod, container, series: None, started }
 }
 
 #[test]
@@ -257,7 +257,8 @@ fn traces_become_workloads_sized_without_looking_twice() {
     assert_eq!(scenario.duration, Duration::from_secs(120));
     let start = scenario.start;
     let load = scenario.loads.seeded(start, 1);
-    let key = LoadKey { namespace: "default", workload: "web-api", pod: "p", container: "app", started: start };
+    let key =
+        LoadKey { namespace: "default", workload: "web-api", pod: "p", container: "app", series: None, started: start };
     assert_eq!(load.demand(&key, start).memory, Bytes::mib(128));
 }
 
