@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod control_plane;
 #[cfg(test)]
+mod sim_node;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tour;

@@ -125,7 +125,7 @@ impl View {
             .with_state(self)
     }
 
-    fn page(&self, write: fn(&NodeReading) -> String) -> impl IntoResponse {
+    fn page(&self, write: fn(&NodeReading) -> String) -> impl IntoResponse + use<> {
         let reading = locked(&self.machine).reading(&self.node, self.clock.now());
         match reading {
             Some(reading) => Ok(([(http::header::CONTENT_TYPE, exposition::CONTENT_TYPE)], write(&reading))),

@@ -11,7 +11,6 @@ use crate::{
 /// A Node and what runs on it.
 pub(super) struct NodeReading {
     pub(super) at: Timestamp,
-    pub(super) allocatable: Resources,
     /// Core-seconds since its kubelet started, of Pods that are gone too.
     pub(super) cpu: f64,
     pub(super) memory: Bytes,
@@ -55,7 +54,6 @@ impl Machine {
         let cpu_of_gone: f64 = gone.iter().map(|pod| pod.cpu_of_ended).sum();
         Some(NodeReading {
             at: now,
-            allocatable: state.view.allocatable,
             cpu: state.cpu_before + cpu_of_gone + pods.iter().map(|pod| pod.cpu).sum::<f64>(),
             memory: pods.iter().map(|pod| pod.memory).sum(),
             pods,

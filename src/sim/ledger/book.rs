@@ -85,8 +85,9 @@ impl Book {
     }
 
     pub(super) fn counters(&self, key: &AccountKey, pod: &str, now: Timestamp) -> Option<Counters> {
-        let Instance { reading, since, mut counters, .. } = self.pages.get(key)?.instances.get(pod)?;
-        counters.add(reading, seconds(*since, now).max(0.0));
+        let instance = self.pages.get(key)?.instances.get(pod)?;
+        let mut counters = instance.counters;
+        counters.add(&instance.reading, seconds(instance.since, now).max(0.0));
         Some(counters)
     }
 
