@@ -5,6 +5,7 @@
 
 pub mod controller;
 pub mod crd;
+pub mod sim_node;
 pub mod simulate;
 
 use std::{
@@ -26,6 +27,7 @@ struct Cli {
 enum Command {
     Simulate(simulate::Args),
     Controller(controller::Args),
+    SimNode(sim_node::Args),
     /// Prints the CustomResourceDefinition of VerticalResizePolicy.
     Crd,
 }
@@ -51,6 +53,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Controller(args) => controller::run(&args).map_err(Failure::from),
+        Command::SimNode(args) => sim_node::run(&args, out),
         Command::Crd => crd::run(out).map_err(Failure::from),
     };
     let done = done.and_then(|()| out.flush().map_err(|error| Failure::Failed(error.into())));

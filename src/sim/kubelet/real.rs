@@ -34,6 +34,8 @@ use crate::{
 
 /// How often a kubelet renews its Node's Lease.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How often it is looked whether the parts still run.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many writes are on their way at once: a kubelet for each Node would not wait for the others.
 const MORE_WRITES: usize = 15;
 
@@ -154,9 +156,11 @@ impl Handle {
         &self.ledger
     }
 
-    /// Whether a part has ended, which none should.
-    pub fn is_finished(&self) -> bool {
-        self.tasks.iter().any(JoinHandle::is_finished)
+    /// Resolves when a part ends, which none should.
+    pub async fn ended(&self) {
+        while !self.tasks.iter().any(JoinHandle::is_finished) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Ends, and deletes the Nodes that were its own.

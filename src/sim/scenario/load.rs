@@ -8,7 +8,7 @@ use super::format::Amounts;
 use crate::{
     resources::{Bytes, NanoCpu},
     sim::load::{Demand, Load, LoadKey},
-    usage::trace::Series,
+    usage::trace::{Series, Trace},
 };
 
 /// Replicas of one workload do not move as one: each follows its trace up to this much later.
@@ -21,6 +21,8 @@ const MOST_NOISE: u64 = 20;
 pub struct Loads {
     /// By namespace, workload and container.
     by_container: BTreeMap<String, BTreeMap<String, BTreeMap<String, ContainerLoad>>>,
+    /// By the names of the series that were recorded.
+    series: BTreeMap<String, ContainerLoad>,
     /// Of every other container.
     pub(super) default: Option<ContainerLoad>,
 }
@@ -101,9 +103,25 @@ impl Loads {
         workloads.entry(workload.to_owned()).or_default().insert(container.to_owned(), load);
     }
 
+    /// Lets a container follow the series that its Pod asks for, and one without a load that which is called as its
+    /// workload. `memory` is that of series whose memory was not measured.
+    pub fn follow(&mut self, trace: &Trace, memory: Bytes) {
+        for (name, series) in trace.series() {
+            let shape = Shape::recorded(series, 1.0, 1.0, memory);
+            self.series.insert(name.to_owned(), ContainerLoad { shape, startup: None });
+        }
+    }
+
+    /// Lets a container without a load use this, unless something was said of it before.
+    pub fn otherwise(&mut self, demand: Demand) {
+        let shape = Shape::steps(vec![(Duration::ZERO, demand)]);
+        self.default.get_or_insert(ContainerLoad { shape, startup: None });
+    }
+
     fn get(&self, key: &LoadKey<'_>) -> Option<&ContainerLoad> {
+        let asked = || self.series.get(key.series?);
         let own = || self.by_container.get(key.namespace)?.get(key.workload)?.get(key.container);
-        own().or(self.default.as_ref())
+        asked().or_else(own).or_else(|| self.series.get(key.workload)).or(self.default.as_ref())
     }
 
     /// As a [`Load`] from `start` on, where `seed` decides how replicas differ.

@@ -1,12 +1,13 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 
 use super::*;
 use crate::{
-    resources::{Bytes, NanoCpu},
+    resources::{Bytes, MilliCpu, NanoCpu},
     sim::load::{Demand, Load, LoadKey},
+    usage::trace::Trace,
 };
 
 const MANIFESTS: &str = r"
@@ -178,6 +179,24 @@ fn a_container_without_a_load_uses_the_default_load() {
     let cores =
         |container, workload| load.demand(&LoadKey { workload, ..key("p", container, start) }, start).cpu.cores();
     assert_eq!([cores("app", "web"), cores("log", "web"), cores("app", "new")], [0.1, 2.0, 2.0]);
+}
+
+#[test]
+fn a_pod_follows_the_series_that_it_asks_for_or_that_which_is_called_as_its_workload() {
+    let rows = "series,t_seconds,cpu_cores,memory_bytes\nweb,60,0.5,1\nother,60,2,1\n";
+    let trace = Trace::parse("t.csv", rows.as_bytes()).unwrap();
+    let mut loads = Loads::default();
+    loads.follow(&trace, Bytes(0));
+    loads.otherwise(Demand { cpu: MilliCpu(7_000).nano(), memory: Bytes(0) });
+    let start = Timestamp::UNIX_EPOCH;
+    let load = Arc::new(loads).seeded(start, 1);
+    let cores = |workload, series| {
+        let key = LoadKey { workload, series, ..key("p", "app", start) };
+        load.demand(&key, start + SignedDuration::from_secs(30)).cpu.cores()
+    };
+    let close = |cores: f64, expected: f64| (cores / expected - 1.0).abs() < 0.03;
+    assert!(close(cores("web", None), 0.5) && close(cores("web", Some("other")), 2.0));
+    assert_eq!(cores("api", None), 7.0);
 }
 
 #[test]
