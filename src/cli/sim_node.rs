@@ -150,9 +150,11 @@ async fn play(args: &Args, options: real::Options, out: &mut dyn Write) -> anyho
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let names: Vec<_> = options.nodes.iter().map(|node| node.name.clone()).collect();
     let kubelets = real::spawn(client, options).await?;
-    writeln!(out, "playing {} Nodes of a cluster of {}: {}", names.len(), version.git_version, names.join(", "))?;
-    writeln!(out, "only they are played: {LABEL}={}; Ctrl-C ends it", args.prefix)?;
-    out.flush()?;
+    let (count, names, server) = (names.len(), names.join(", "), &version.git_version);
+    let greeting = format!("playing {count} Nodes of a cluster of {server} ({LABEL}={}): {names}\n", args.prefix);
+    if let Err(error) = out.write_all(greeting.as_bytes()).and_then(|()| out.flush()) {
+        tracing::warn!(%error, "nobody reads what is said here");
+    }
     tokio::select! {
         biased;
         _ = interrupt.recv() => {}
