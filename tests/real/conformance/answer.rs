@@ -33,6 +33,11 @@ impl Seen {
         Self { code: parts.status.as_u16(), body: read(body), headers: headers.collect() }
     }
 
+    /// No answer at all, and why.
+    pub fn nothing(why: &str) -> Self {
+        Self { code: 0, body: why.into(), headers: BTreeMap::new() }
+    }
+
     /// The answer in a form that can be compared. `kept` names texts that are known to differ.
     pub fn normalised(self, kept: &BTreeMap<String, String>) -> Answer {
         let mut answer = json!({ "code": self.code, "body": self.body, "headers": self.headers });

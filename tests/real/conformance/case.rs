@@ -185,6 +185,12 @@ impl Request {
         self
     }
 
+    /// Drops the query.
+    pub fn without_query(mut self) -> Self {
+        self.query.clear();
+        self
+    }
+
     /// Sends this text.
     pub fn text(mut self, text: &str) -> Self {
         self.body = Body::Text(text.to_owned());

@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-/// 4 CPUs and 8 GiB.
+use super::case::{Case, create, merge};
+
+/// 4 CPUs and 8 GiB, and none of the features that newer kubelets declare.
 pub const NODE: &str = "roomy";
-/// The Node that is made last: when it is known, all are.
-pub const LAST_NODE: &str = "declared";
+/// A Node that runs Windows.
+pub const WINDOWS_NODE: &str = "windows";
+/// As roomy as the first, with every feature of resize. It is made last: when it is known, all are.
+pub const DECLARED_NODE: &str = "declared";
 
 /// The Nodes that all cases share.
 pub fn nodes() -> Vec<Value> {
@@ -20,11 +24,8 @@ pub fn nodes() -> Vec<Value> {
         })
     };
     let features = json!(["InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers"]);
-    vec![
-        node(NODE, "linux", &json!(null)),
-        node("windows", "windows", &json!(null)),
-        node(LAST_NODE, "linux", &features),
-    ]
+    let none = json!(null);
+    vec![node(NODE, "linux", &none), node(WINDOWS_NODE, "windows", &none), node(DECLARED_NODE, "linux", &features)]
 }
 
 /// A container with requests and limits.
@@ -50,8 +51,42 @@ pub fn pod(name: &str, changes: &Value) -> Value {
     pod
 }
 
+/// [`pod`], with its containers in place of the one.
+pub fn pod_of(name: &str, containers: &[Value]) -> Value {
+    pod(name, &json!({ "spec": { "containers": containers } }))
+}
+
+/// Binds a Pod to a Node by its spec.
+pub fn on(node: &str, mut pod: Value) -> Value {
+    pod["spec"]["nodeName"] = node.into();
+    pod
+}
+
+impl Case {
+    /// A Pod that is bound to [`NODE`], unless it names another, and that a kubelet reports as running and ready with
+    /// what it asked for.
+    pub fn running(self, pod: &Value) -> Self {
+        let pod = if pod["spec"]["nodeName"].is_null() { on(NODE, pod.clone()) } else { pod.clone() };
+        let name = pod["metadata"]["name"].as_str().expect("a Pod of a case has a name").to_owned();
+        let states = |list: &str| -> Vec<Value> {
+            let containers = pod["spec"][list].as_array().into_iter().flatten();
+            containers
+                .map(|one| running(one["name"].as_str().expect("containers have names"), &one["resources"]))
+                .collect()
+        };
+        let status = json!({ "status": {
+            "phase": "Running",
+            "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" }],
+            "containerStatuses": states("containers"),
+            "initContainerStatuses": states("initContainers"),
+        } });
+        self.given(create("pods", &pod)).given(merge(&format!("pods/{name}/status"), &status))
+    }
+}
+
 /// The state of a container as a kubelet that can resize reports it, running with these resources.
-pub fn running(name: &str, resources: &Value) -> Value {
+fn running(name: &str, resources: &Value) -> Value {
+    let resources = if resources.is_null() { json!({}) } else { resources.clone() };
     json!({
         "name": name, "image": "registry.example/app:1", "imageID": "sha256:1", "ready": true, "restartCount": 0,
         "state": { "running": { "startedAt": "2026-01-01T00:00:00Z" } },

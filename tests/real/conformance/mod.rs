@@ -10,10 +10,14 @@
 
 mod answer;
 mod case;
+mod eviction;
 mod fixture;
-mod pods;
+mod pods_changed;
+mod pods_created;
 mod report;
 mod resize;
+mod resize_admission;
+mod resize_rules;
 mod side;
 
 use std::collections::BTreeSet;
@@ -41,7 +45,15 @@ use crate::support::control_plane;
 const AT_A_TIME: usize = 8;
 
 fn all_cases() -> Vec<Case> {
-    [pods::cases(), resize::cases()].into_iter().flatten().collect()
+    let themes = [
+        pods_created::cases(),
+        pods_changed::cases(),
+        resize::cases(),
+        resize_rules::cases(),
+        resize_admission::cases(),
+        eviction::cases(),
+    ];
+    themes.into_iter().flatten().collect()
 }
 
 #[tokio::test]
@@ -84,7 +96,7 @@ async fn prepare(side: &Side) {
     for node in fixture::nodes() {
         cases = cases.given(create("/api/v1/nodes", &node));
     }
-    let pod = fixture::pod("probe", &json!({ "spec": { "nodeName": fixture::LAST_NODE } }));
+    let pod = fixture::pod("probe", &json!({ "spec": { "nodeName": fixture::DECLARED_NODE } }));
     cases = cases.given(create("pods", &pod)).until(strategic("pods/probe/resize?dryRun=All", &grow), 200);
     let answers = side.play(&cases).await;
     let last = answers.last().expect("it has steps");

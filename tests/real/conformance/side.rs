@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A busy machine is slow; what has not come by now does not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// One of the two servers.
@@ -87,16 +87,20 @@ impl Play<'_> {
             http = http.header("content-type", request.content_type);
         }
         let http = http.body(body.into_bytes().into()).expect("a case has a request that can be sent");
-        let answer = tokio::time::timeout(PATIENCE, async {
-            let answer = self.side.client.send(http).await;
-            let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", self.side.name));
-            let (parts, body) = answer.into_parts();
-            let body = body.collect().await.unwrap_or_else(|error| panic!("{}: {error}", self.side.name));
-            Seen::new(&parts, &body.to_bytes())
-        });
-        answer
-            .await
-            .unwrap_or_else(|_| panic!("{} does not answer {} {}", self.side.name, request.method, request.path))
+        let answer = tokio::time::timeout(PATIENCE, self.answered(http)).await;
+        answer.unwrap_or_else(|_| Seen::nothing(&format!("no answer in {PATIENCE:?}")))
+    }
+
+    async fn answered(&self, request: http::Request<kube::client::Body>) -> Seen {
+        let answer = match self.side.client.send(request).await {
+            Ok(answer) => answer,
+            Err(error) => return Seen::nothing(&error.to_string()),
+        };
+        let (parts, body) = answer.into_parts();
+        match body.collect().await {
+            Ok(body) => Seen::new(&parts, &body.to_bytes()),
+            Err(error) => Seen::nothing(&error.to_string()),
+        }
     }
 
     async fn edited(&self, of: &str, edits: &[(&'static str, Value)]) -> String {
