@@ -4,6 +4,8 @@
 //! skipped and say so.
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod control_plane;
 #[cfg(test)]
 mod sim_node;

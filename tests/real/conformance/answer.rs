@@ -1,0 +1,94 @@
+//! Answers, without what must differ from server to server: UIDs, versions, times, generated names.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use http::{HeaderMap, response::Parts};
+use regex::Regex;
+use serde_json::{Value, json};
+
+static UID: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").expect("it is written here")
+});
+static TIME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)").expect("it is written here")
+});
+
+/// An answer as it came.
+pub struct Seen {
+    /// The HTTP code.
+    pub code: u16,
+    /// The body: JSON, or a list of JSON values, one a line, or text.
+    pub body: Value,
+    headers: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// An answer that can be compared: `code`, `body`, and the headers that clients act on.
+pub type Answer = Value;
+
+impl Seen {
+    /// Reads an answer.
+    pub fn new(parts: &Parts, body: &[u8]) -> Self {
+        let headers = ["retry-after", "warning"].into_iter();
+        let headers = headers.map(|name| (name, all(&parts.headers, name))).filter(|(_, values)| !values.is_empty());
+        Self { code: parts.status.as_u16(), body: read(body), headers: headers.collect() }
+    }
+
+    /// No answer at all, and why.
+    pub fn nothing(why: &str) -> Self {
+        Self { code: 0, body: why.into(), headers: BTreeMap::new() }
+    }
+
+    /// The answer in a form that can be compared. `kept` names texts that are known to differ.
+    pub fn normalised(self, kept: &BTreeMap<String, String>) -> Answer {
+        let mut answer = json!({ "code": self.code, "body": self.body, "headers": self.headers });
+        normalise(&mut answer, "", kept);
+        answer
+    }
+}
+
+fn all(headers: &HeaderMap, name: &str) -> Vec<String> {
+    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+}
+
+fn read(body: &[u8]) -> Value {
+    if let Ok(value) = serde_json::from_slice(body) {
+        return value;
+    }
+    let text = String::from_utf8_lossy(body);
+    let lines: Option<Vec<Value>> = text.lines().map(|line| serde_json::from_str(line).ok()).collect();
+    lines.map_or_else(|| Value::String(text.into_owned()), Value::Array)
+}
+
+fn normalise(value: &mut Value, key: &str, kept: &BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) => {
+            if let (Some(prefix), true) = (map.get("generateName").cloned(), map.contains_key("name")) {
+                map.insert("name".into(), json!(format!("{}<generated>", prefix.as_str().unwrap_or_default())));
+            }
+            map.iter_mut().for_each(|(key, part)| normalise(part, key, kept));
+        }
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| normalise(item, key, kept));
+            if key == "managedFields" {
+                items.sort_by_key(Value::to_string);
+            }
+        }
+        Value::String(text) if key == "resourceVersion" && !matches!(text.as_str(), "" | "0") => {
+            *text = "<version>".into();
+        }
+        Value::String(text) if key == "continue" && !text.is_empty() => *text = "<continue>".into(),
+        Value::String(text) => *text = normalised_text(text, kept),
+        _ => {}
+    }
+}
+
+fn normalised_text(text: &str, kept: &BTreeMap<String, String>) -> String {
+    let text = UID.replace_all(text, "<uid>");
+    let mut text = TIME.replace_all(&text, "<time>").into_owned();
+    for (name, value) in kept.iter().filter(|(name, value)| *name != "ns" && !value.is_empty()) {
+        // Versions are short numbers: only whole ones are meant.
+        let whole = Regex::new(&format!(r"\b{}\b", regex::escape(value))).expect("an escaped text is a pattern");
+        text = whole.replace_all(&text, format!("<{name}>")).into_owned();
+    }
+    text
+}

@@ -1,0 +1,95 @@
+//! Objects that cases begin with.
+
+use serde_json::{Value, json};
+
+use super::case::{Case, create, merge};
+
+/// 4 CPUs and 8 GiB, and none of the features that newer kubelets declare.
+pub const NODE: &str = "roomy";
+/// A Node that runs Windows.
+pub const WINDOWS_NODE: &str = "windows";
+/// As roomy as the first, with every feature of resize. It is made last: when it is known, all are.
+pub const DECLARED_NODE: &str = "declared";
+
+/// The Nodes that all cases share.
+pub fn nodes() -> Vec<Value> {
+    let node = |name: &str, os: &str, features: &Value| {
+        json!({
+            "metadata": { "name": name, "labels": { "kubernetes.io/os": os } },
+            "status": {
+                "capacity": { "cpu": "4", "memory": "8Gi" },
+                "allocatable": { "cpu": "4", "memory": "8Gi" },
+                "declaredFeatures": features,
+            },
+        })
+    };
+    let features = json!(["InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers"]);
+    let none = json!(null);
+    vec![node(NODE, "linux", &none), node(WINDOWS_NODE, "windows", &none), node(DECLARED_NODE, "linux", &features)]
+}
+
+/// A container with requests and limits.
+pub fn container(name: &str, resources: &Value) -> Value {
+    json!({ "name": name, "image": "registry.example/app:1", "resources": resources })
+}
+
+/// CPU and memory as requests, and as limits.
+pub fn sizes(requests: [&str; 2], limits: [&str; 2]) -> Value {
+    let list = |[cpu, memory]: [&str; 2]| json!({ "cpu": cpu, "memory": memory });
+    json!({ "requests": list(requests), "limits": list(limits) })
+}
+
+/// A Burstable Pod with one container, `app` (500m and 256Mi, limits 1 and 512Mi), and `changes` merged into it.
+pub fn pod(name: &str, changes: &Value) -> Value {
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": name },
+        "spec": { "containers": [container("app", &sizes(["500m", "256Mi"], ["1", "512Mi"]))] },
+    });
+    json_patch::merge(&mut pod, changes);
+    pod
+}
+
+/// [`pod`], with its containers in place of the one.
+pub fn pod_of(name: &str, containers: &[Value]) -> Value {
+    pod(name, &json!({ "spec": { "containers": containers } }))
+}
+
+/// Binds a Pod to a Node by its spec.
+pub fn on(node: &str, mut pod: Value) -> Value {
+    pod["spec"]["nodeName"] = node.into();
+    pod
+}
+
+impl Case {
+    /// A Pod that is bound to [`NODE`], unless it names another, and that a kubelet reports as running and ready with
+    /// what it asked for.
+    pub fn running(self, pod: &Value) -> Self {
+        let pod = if pod["spec"]["nodeName"].is_null() { on(NODE, pod.clone()) } else { pod.clone() };
+        let name = pod["metadata"]["name"].as_str().expect("a Pod of a case has a name").to_owned();
+        let states = |list: &str| -> Vec<Value> {
+            let containers = pod["spec"][list].as_array().into_iter().flatten();
+            containers
+                .map(|one| running(one["name"].as_str().expect("containers have names"), &one["resources"]))
+                .collect()
+        };
+        let status = json!({ "status": {
+            "phase": "Running",
+            "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" }],
+            "containerStatuses": states("containers"),
+            "initContainerStatuses": states("initContainers"),
+        } });
+        self.given(create("pods", &pod)).given(merge(&format!("pods/{name}/status"), &status))
+    }
+}
+
+/// The state of a container as a kubelet that can resize reports it, running with these resources.
+fn running(name: &str, resources: &Value) -> Value {
+    let resources = if resources.is_null() { json!({}) } else { resources.clone() };
+    json!({
+        "name": name, "image": "registry.example/app:1", "imageID": "sha256:1", "ready": true, "restartCount": 0,
+        "state": { "running": { "startedAt": "2026-01-01T00:00:00Z" } },
+        "allocatedResources": resources["requests"], "resources": resources,
+    })
+}

@@ -1,0 +1,115 @@
+//! The embedded API server held against the real one, request by request.
+//!
+//! Every case is played on both at once, in a namespace of its own: what it needs is set up, then each request that it
+//! is about is answered twice, and the answers must be equal in code, body and the headers that clients act on. What
+//! must differ (UIDs, versions, times, generated names) is made equal first, by `answer`. A difference that is meant is
+//! written in the case with its reason, and the suite fails when it is gone.
+//!
+//! To play some cases only, and see what the real server answers: `CONFORMANCE=part-of-the-name cargo test --test real
+//! conformance:: -- --nocapture`.
+
+mod answer;
+mod case;
+mod eviction;
+mod fixture;
+mod pods_changed;
+mod pods_created;
+mod report;
+mod resize;
+mod resize_admission;
+mod resize_rules;
+mod side;
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, stream};
+use kube::{Api, CustomResourceExt, api::PostParams};
+use serde_json::json;
+use tailor::{
+    api::VerticalResizePolicy,
+    clock::Clock,
+    sim::{
+        api_server::{ApiServer, ServerConfig},
+        real::ControlPlaneOptions,
+        serve,
+    },
+};
+
+use self::{
+    case::{Case, create, strategic},
+    side::Side,
+};
+use crate::support::control_plane;
+
+/// How many cases are played at a time.
+const AT_A_TIME: usize = 8;
+
+fn all_cases() -> Vec<Case> {
+    let themes = [
+        pods_created::cases(),
+        pods_changed::cases(),
+        resize::cases(),
+        resize_rules::cases(),
+        resize_admission::cases(),
+        eviction::cases(),
+    ];
+    themes.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn the_embedded_server_answers_as_the_real_one() {
+    let Some(plane) = control_plane(ControlPlaneOptions::default()).await else { return };
+    let server = ApiServer::new(ServerConfig { clock: Clock::System, seed: 1, watch_history: 10_000 });
+    let served = serve::spawn(&server, "127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
+    let embedded = Side { name: "embedded", client: served.client().await.expect("our own kubeconfig") };
+    let real = Side { name: "real", client: plane.client() };
+    tokio::join!(prepare(&embedded), prepare(&real));
+
+    let only = std::env::var("CONFORMANCE").unwrap_or_default();
+    let cases: Vec<Case> = all_cases().into_iter().filter(|case| case.name.contains(&only)).collect();
+    let (embedded, real, shows) = (&embedded, &real, !only.is_empty());
+    let played = stream::iter(&cases).map(|case| play(case, embedded, real, shows));
+    let told: Vec<Option<String>> = played.buffered(AT_A_TIME).collect().await;
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    let requests: usize = cases.iter().map(|case| case.steps.len()).sum();
+    eprintln!("{} cases, {requests} requests, {} with differences", cases.len(), told.len());
+    assert!(told.is_empty(), "the servers differ in {} of {} cases\n{}", told.len(), cases.len(), told.join("\n"));
+    served.stop().await;
+}
+
+/// What is to be told of a case.
+async fn play(case: &Case, embedded: &Side, real: &Side, shows: bool) -> Option<String> {
+    let (embedded, real) = tokio::join!(embedded.play(case), real.play(case));
+    if shows {
+        eprintln!("{}: {:#}", case.name, json!(real));
+    }
+    report::differences(case, &embedded, &real)
+}
+
+/// Makes what all cases share: the definition of policies, and Nodes, as the real server's admission must know them.
+async fn prepare(side: &Side) {
+    let definitions = Api::all(side.client.clone());
+    let definition = VerticalResizePolicy::crd();
+    definitions.create(&PostParams::default(), &definition).await.expect("the definition is valid");
+    let grow = json!({ "spec": { "containers": [{ "name": "app", "resources": { "requests": { "cpu": "600m" } } }] } });
+    let mut cases = case::case("prepared");
+    for node in fixture::nodes() {
+        cases = cases.given(create("/api/v1/nodes", &node));
+    }
+    let pod = fixture::pod("probe", &json!({ "spec": { "nodeName": fixture::DECLARED_NODE } }));
+    cases = cases.given(create("pods", &pod)).until(strategic("pods/probe/resize?dryRun=All", &grow), 200);
+    let answers = side.play(&cases).await;
+    let last = answers.last().expect("it has steps");
+    assert!(answers.len() == cases.steps.len() && last["code"] == 200, "{}: {last}", side.name);
+}
+
+#[test]
+fn every_case_has_a_name_of_its_own_that_a_namespace_can_have() {
+    let mut known = BTreeSet::new();
+    for case in all_cases() {
+        let fits = case.name.len() <= 63
+            && case.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        assert!(fits, "{}", case.name);
+        assert!(known.insert(case.name), "{} is there twice", case.name);
+    }
+}

@@ -1,0 +1,94 @@
+//! In what the answers of a case differ, and how that is told.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::{
+    answer::Answer,
+    case::{Aim, Body, Case, Request, Step},
+};
+
+/// What is to be told of a case: nothing, when both servers answered alike.
+pub fn differences(case: &Case, embedded: &[Answer], real: &[Answer]) -> Option<String> {
+    let mut told = String::new();
+    for (index, step) in case.steps.iter().enumerate() {
+        let lines = match (embedded.get(index), real.get(index)) {
+            (Some(embedded), Some(real)) => of_step(step, embedded, real),
+            (None, None) => break,
+            _ => vec!["only one of the servers came this far".to_owned()],
+        };
+        if lines.is_empty() {
+            continue;
+        }
+        let body = match &step.request.body {
+            Body::Empty => String::new(),
+            Body::Text(text) => format!("\n      {text}"),
+            Body::Edited { of, edits } => format!("\n      {of} with {edits:?}"),
+        };
+        let Request { method, path, query, .. } = &step.request;
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        _ = write!(told, "\n  {}. {method} {path}{query}{body}", index + 1);
+        lines.iter().for_each(|line| _ = write!(told, "\n    {line}"));
+    }
+    (!told.is_empty()).then(|| format!("{}{told}", case.name))
+}
+
+fn of_step(step: &Step, embedded: &Answer, real: &Answer) -> Vec<String> {
+    match step.aim {
+        Aim::Agree => disagreements(step, embedded, real),
+        aim => {
+            let fits = |answer: &Answer| match aim {
+                Aim::Reach(code) => answer["code"] == code,
+                _ => answer["code"].as_u64().is_some_and(|code| (200..300).contains(&code)),
+            };
+            let sides = [("embedded", embedded), ("real", real)].into_iter().filter(|(_, answer)| !fits(answer));
+            sides.map(|(side, answer)| format!("{side} is not as the case needs it: {answer}")).collect()
+        }
+    }
+}
+
+fn disagreements(step: &Step, embedded: &Answer, real: &Answer) -> Vec<String> {
+    let mut found = Vec::new();
+    compare(Some(embedded), Some(real), "", &mut found);
+    let is_meant =
+        |at: &str, place: &str| place.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let mut lines = Vec::new();
+    for known in &step.differences {
+        if !found.iter().any(|one| is_meant(known.at, &one.at)) {
+            lines.push(format!("{} no longer differs, though it should: {}", known.at, known.why));
+        }
+    }
+    for one in found.iter().filter(|one| !step.differences.iter().any(|known| is_meant(known.at, &one.at))) {
+        lines.push(format!("{}\n      - embedded  {}\n      + real      {}", one.at, one.embedded, one.real));
+    }
+    lines
+}
+
+/// One place in which two answers differ.
+struct Place {
+    at: String,
+    embedded: String,
+    real: String,
+}
+
+fn compare(embedded: Option<&Value>, real: Option<&Value>, at: &str, found: &mut Vec<Place>) {
+    match (embedded, real) {
+        (Some(Value::Object(one)), Some(Value::Object(other))) => {
+            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                let step = key.replace('~', "~0").replace('/', "~1");
+                compare(one.get(key), other.get(key), &format!("{at}/{step}"), found);
+            }
+        }
+        (Some(Value::Array(one)), Some(Value::Array(other))) if one.len() == other.len() => {
+            let pairs = one.iter().zip(other).enumerate();
+            pairs.for_each(|(index, (one, other))| compare(Some(one), Some(other), &format!("{at}/{index}"), found));
+        }
+        (one, other) if one == other => {}
+        (one, other) => {
+            let shown = |value: Option<&Value>| value.map_or_else(|| "(nothing)".to_owned(), Value::to_string);
+            found.push(Place { at: at.to_owned(), embedded: shown(one), real: shown(other) });
+        }
+    }
+}
