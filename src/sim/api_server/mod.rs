@@ -18,6 +18,7 @@ mod meta;
 mod object;
 mod openapi;
 mod patch;
+mod protobuf;
 mod registry;
 mod request;
 mod reviews;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     locked,
     object::Form,
+    protobuf,
     status::{Cause, Result, bad_request, invalid_options, not_acceptable, unsupported_media_type},
     table::Include,
 };
@@ -189,6 +190,7 @@ impl Call {
     pub(super) fn object(&self, body: &[u8]) -> Result<Value> {
         match self.media_type() {
             "" | "application/json" | "application/yaml" => parsed(body),
+            protobuf::MEDIA_TYPE => protobuf::object(body),
             _ => Err(unsupported_media_type(&["application/json", "application/yaml"])),
         }
     }
