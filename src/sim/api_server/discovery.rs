@@ -9,8 +9,6 @@ use super::{
     status::{Result, no_such_path},
 };
 
-const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
 /// `/version`
 pub(super) fn version() -> Value {
     json!({
@@ -78,7 +76,7 @@ fn rows(resource: &Resource) -> Vec<Value> {
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": VERBS,
+        "verbs": resource.verbs(),
     });
     if !resource.short_names.is_empty() {
         row["shortNames"] = json!(resource.short_names);
@@ -156,7 +154,7 @@ fn aggregated_row(resource: &Resource) -> Value {
         "responseKind": kind((&resource.group, &resource.version, &resource.kind)),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": resource.singular,
-        "verbs": VERBS,
+        "verbs": resource.verbs(),
         "shortNames": resource.short_names,
         "categories": resource.categories,
         "subresources": subresources,

@@ -18,8 +18,10 @@ mod meta;
 mod object;
 mod openapi;
 mod patch;
+mod protobuf;
 mod registry;
 mod request;
+mod reviews;
 mod route;
 pub mod rules;
 mod selectors;
@@ -87,7 +89,7 @@ impl ApiServer {
 
     /// The service under such a client, for those who put something between.
     pub fn door(&self, user: &'static str) -> Door {
-        Door { server: self.clone(), user }
+        Door { server: self.clone(), user, shows_warnings: false }
     }
 
     /// Sets what sees every Pod before it is created, in place of what did so before.

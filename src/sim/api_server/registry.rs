@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{
     api::{apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination},
+    api::{authentication::v1 as authentication, authorization::v1 as authorization},
     api::{core::v1 as core, events::v1 as events, policy::v1 as policy, scheduling::v1 as scheduling},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
@@ -124,6 +125,17 @@ impl Resource {
                 Shape::Builtin { selectable, .. } => selectable.contains(&path),
                 Shape::Custom { selectable, .. } => selectable.iter().any(|one| one == path),
             }
+    }
+
+    /// Whether it is a question that is answered and not stored.
+    pub(super) fn is_review(&self) -> bool {
+        matches!(self.group.as_str(), "authentication.k8s.io" | "authorization.k8s.io")
+    }
+
+    /// What can be done with objects.
+    pub(super) fn verbs(&self) -> &'static [&'static str] {
+        const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+        if self.is_review() { &["create"] } else { ALL }
     }
 
     /// Whether an update must name the version it was made from.
@@ -301,6 +313,12 @@ const BUILTINS: &[Builtin] = builtins! {
         NO_GENERATION, &[];
     "scheduling.k8s.io" "v1" "priorityclasses" PriorityClass(scheduling) &["pc"], CLUSTER, &[], GENERATION, &[];
     "events.k8s.io" "v1" "events" Event(events) &["ev"], NAMESPACED, &[], NO_GENERATION, NEW_EVENT_FIELDS;
+    "authentication.k8s.io" "v1" "selfsubjectreviews" SelfSubjectReview(authentication) &[], CLUSTER, &[],
+        NO_GENERATION, &[];
+    "authorization.k8s.io" "v1" "selfsubjectaccessreviews" SelfSubjectAccessReview(authorization) &[], CLUSTER, &[],
+        NO_GENERATION, &[];
+    "authorization.k8s.io" "v1" "selfsubjectrulesreviews" SelfSubjectRulesReview(authorization) &[], CLUSTER, &[],
+        NO_GENERATION, &[];
     "apiextensions.k8s.io" "v1" "customresourcedefinitions" CustomResourceDefinition(self) &["crd", "crds"], CLUSTER,
         STATUS, GENERATION, &[];
 };

@@ -1,15 +1,28 @@
 //! A request as far as it is about resources: who asks, how, and with which options.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use http::{HeaderMap, Method, header, request::Parts};
 use serde_json::Value;
 
 use super::{
+    locked,
     object::Form,
+    protobuf,
     status::{Cause, Result, bad_request, invalid_options, not_acceptable, unsupported_media_type},
     table::Include,
 };
+
+/// What becomes of fields that a kind does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FieldValidation {
+    /// They are dropped.
+    Ignore,
+    /// They are dropped, and the client is told.
+    Warn,
+    /// The request is refused.
+    Strict,
+}
 
 /// How objects are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +65,27 @@ pub(super) struct Call {
     /// The query parameters.
     query: BTreeMap<String, String>,
     headers: HeaderMap,
+    shows_warnings: bool,
+    warnings: Mutex<Vec<String>>,
 }
 
 impl Call {
-    /// Reads the head of a request.
-    pub(super) fn new(user: &'static str, parts: &Parts) -> Self {
+    /// Reads the head of a request. `shows_warnings` says whether the client has somebody to show them to.
+    pub(super) fn new(user: &'static str, parts: &Parts, shows_warnings: bool) -> Self {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let query = pairs.map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decoded(key), decoded(value))
         });
-        Self { user, method: parts.method.clone(), query: query.collect(), headers: parts.headers.clone() }
+        Self {
+            user,
+            method: parts.method.clone(),
+            query: query.collect(),
+            headers: parts.headers.clone(),
+            shows_warnings,
+            warnings: Mutex::default(),
+        }
     }
 
     /// A query parameter; empty when absent.
@@ -110,9 +132,28 @@ impl Call {
         }
     }
 
-    /// Whether unknown fields are errors.
-    pub(super) fn is_strict(&self) -> bool {
-        self.option("fieldValidation") == "Strict"
+    /// What becomes of unknown fields.
+    pub(super) fn field_validation(&self) -> FieldValidation {
+        match self.option("fieldValidation") {
+            "Strict" => FieldValidation::Strict,
+            "Ignore" => FieldValidation::Ignore,
+            // Looking for them costs time, and a client in the process shows warnings to nobody.
+            "" if !self.shows_warnings => FieldValidation::Ignore,
+            _ => FieldValidation::Warn,
+        }
+    }
+
+    /// Tells the client something that it did not ask for.
+    pub(super) fn warn(&self, warning: String) {
+        let mut warnings = locked(&self.warnings);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// What the client has been warned of.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        locked(&self.warnings).clone()
     }
 
     fn header(&self, name: &str) -> &str {
@@ -149,6 +190,7 @@ impl Call {
     pub(super) fn object(&self, body: &[u8]) -> Result<Value> {
         match self.media_type() {
             "" | "application/json" | "application/yaml" => parsed(body),
+            protobuf::MEDIA_TYPE => protobuf::object(body),
             _ => Err(unsupported_media_type(&["application/json", "application/yaml"])),
         }
     }

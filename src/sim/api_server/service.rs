@@ -16,7 +16,7 @@ use tower::Service;
 
 use super::{
     AnswerBody, ApiServer,
-    answers::{aggregated, encoded, json, refused, response, text},
+    answers::{aggregated, encoded, json, refused, response, text, warned},
     audit::WriteKey,
     discovery, list,
     object::Object,
@@ -24,6 +24,7 @@ use super::{
     patch::Patch,
     registry::Subresource,
     request::{Call, View},
+    reviews,
     route::{Path, Route, parse},
     selectors::Filter,
     status::{Result, bad_request, method_not_allowed, no_such_path},
@@ -36,6 +37,14 @@ use super::{
 pub struct Door {
     pub(super) server: ApiServer,
     pub(super) user: &'static str,
+    pub(super) shows_warnings: bool,
+}
+
+impl Door {
+    /// The same for clients that show people what the server warns of.
+    pub(in crate::sim) fn with_warnings(self) -> Self {
+        Self { shows_warnings: true, ..self }
+    }
 }
 
 impl Service<Request<Body>> for Door {
@@ -56,7 +65,7 @@ impl Service<Request<Body>> for Door {
 impl Door {
     async fn answer(&self, request: Request<Body>) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
-        let call = Call::new(self.user, &parts);
+        let call = Call::new(self.user, &parts, self.shows_warnings);
         let body = match body.collect_bytes().await {
             Ok(body) => body,
             Err(error) => return refused(&bad_request(format!("the body could not be read: {error}"))),
@@ -104,7 +113,7 @@ impl Door {
             subresource: target.subresource_name(),
         };
         self.server.audit().count(key, changed);
-        response
+        warned(response, &call.warnings())
     }
 
     fn target(&self, path: Path) -> Result<Target> {
@@ -135,7 +144,13 @@ impl Door {
         body: &[u8],
     ) -> Result<(Response<AnswerBody>, bool)> {
         let (view, now) = (call.view()?, self.server.now());
+        let is_review = target.resource.is_review();
         match verb {
+            "create" if is_review => {
+                let review = admit::admit(&target.resource, call.object(body)?, None, call)?;
+                Ok((json(201, &reviews::answered(&target.resource, call.user, review)), false))
+            }
+            _ if is_review => Err(method_not_allowed()),
             "get" => self.get(call, target, view).map(|response| (response, false)),
             "list" => {
                 let filter = filter(call, target)?;
@@ -209,7 +224,7 @@ impl Door {
     async fn admitted(&self, call: &Call, target: &Target, mut object: serde_json::Value) -> Result<serde_json::Value> {
         let Some(hook) = self.server.hook().filter(|_| target.resource.is("pods")) else { return Ok(object) };
         admit::identify(&target.resource, &target.namespace, &target.name, &mut object)?;
-        let object = admit::admit(&target.resource, object, None, call.is_strict())?;
+        let object = admit::admit(&target.resource, object, None, call)?;
         let uid = self.server.lock().new_uid();
         admission::admitted(&hook, target, call.user, call.is_dry_run()?, uid, object).await
     }

@@ -44,7 +44,7 @@ pub async fn spawn(server: &ApiServer, address: SocketAddr) -> Result<Served, Er
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let (stopped, stop) = watch::channel(false);
-    let door = server.door(user::NAME);
+    let door = server.door(user::NAME).with_warnings();
     let answers = stop.clone();
     let service = service_fn(move |request| answer(door.clone(), request, answers.clone()));
     // An event of a watch is a small packet that nobody wants to wait for.

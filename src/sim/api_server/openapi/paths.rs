@@ -11,6 +11,9 @@ pub(super) fn paths(resource: &Resource, schema: &str) -> Vec<(String, Value)> {
     let all = format!("/{}{place}/{}", root(resource), resource.plural);
     let one = format!("{all}/{{name}}");
     let operation = |action| operation(resource, schema, action);
+    if resource.is_review() {
+        return vec![(all, path(resource, false, &[("post", operation("post"))]))];
+    }
     let mut paths = vec![
         (all, path(resource, false, &[("get", operation("list")), ("post", operation("post"))])),
         (

@@ -29,8 +29,8 @@ fn nothing_is_referred_to_that_is_not_there() {
     for path in index(&registry)["paths"].as_object().unwrap().keys() {
         let document = document(&registry, path).unwrap();
         let text = document.to_string();
-        let references =
-            text.split(&format!("\"$ref\":\"{SCHEMAS}")).skip(1).map(|rest| rest.split('"').next().unwrap());
+        let opening = format!("\"$ref\":\"{SCHEMAS}");
+        let references = text.split(&opening).skip(1).map(|rest| rest.split('"').next().unwrap());
         for reference in references {
             assert!(schema(&document, reference).is_object(), "{path}: {reference}");
         }

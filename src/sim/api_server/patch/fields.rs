@@ -51,6 +51,19 @@ impl FieldSet {
         }
     }
 
+    /// Reads FieldsV1.
+    pub(crate) fn read(value: &Value) -> Option<Self> {
+        let mut set = Self::default();
+        for (name, inner) in value.as_object()? {
+            match name.as_str() {
+                "." => set.owned = true,
+                _ if inner.as_object()?.is_empty() => _ = set.children.insert(name.clone(), Self::leaf()),
+                _ => _ = set.children.insert(name.clone(), Self::read(inner)?),
+            }
+        }
+        Some(set)
+    }
+
     fn insert(&mut self, name: String, set: Self) {
         if !set.is_empty() {
             self.children.insert(name, set);

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use super::fields::{Changes, FieldSet};
-use crate::sim::api_server::meta;
+use crate::sim::api_server::{meta, registry::Subresource};
 
 /// How a manager came to own its fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
 pub(crate) enum Operation {
     /// By server-side apply: a field that it stops applying goes.
     Apply,
@@ -122,6 +123,32 @@ impl Managers {
         let find = |writer: &Writer| other.0.iter().find(|manager| manager.writer == *writer);
         self.0.len() == other.0.len()
             && self.0.iter().all(|one| find(&one.writer).is_some_and(|two| one.fields == two.fields))
+    }
+}
+
+impl Managers {
+    /// Reads `managedFields` as a writer names them; `None` when there are none, or one cannot be read.
+    pub(crate) fn read(entries: &Value) -> Option<Self> {
+        let entries = entries.as_array().filter(|entries| !entries.is_empty())?;
+        entries.iter().map(Manager::read).collect::<Option<_>>().map(Self)
+    }
+}
+
+impl Manager {
+    fn read(entry: &Value) -> Option<Self> {
+        let text = |field: &str| entry[field].as_str();
+        let subresource = match text("subresource").unwrap_or_default() {
+            "" => "",
+            name => name.parse::<Subresource>().ok()?.into(),
+        };
+        let writer = Writer {
+            operation: text("operation")?.parse().ok()?,
+            name: text("manager")?.to_owned(),
+            api_version: text("apiVersion")?.to_owned(),
+            subresource,
+        };
+        let time = text("time").and_then(|time| time.parse().ok()).unwrap_or_default();
+        Some(Self { writer, time, fields: FieldSet::read(&entry["fieldsV1"])? })
     }
 }
 

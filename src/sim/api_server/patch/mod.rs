@@ -56,6 +56,16 @@ impl Patch {
         }
     }
 
+    /// Whether it changes who owns what.
+    pub(super) fn names_managers(&self) -> bool {
+        let has = |patch: &Value| patch.pointer("/metadata/managedFields").is_some();
+        match self {
+            Self::Json(patch) => patch.iter().any(|step| step.path().as_str().starts_with("/metadata/managedFields")),
+            Self::Merge(patch) | Self::Strategic(patch) => has(patch),
+            Self::Apply(_) => false,
+        }
+    }
+
     /// What a patch other than apply makes of an object.
     pub(super) fn applied_to(&self, object: &Value, shape: Shape<'_>) -> Result<Value> {
         let mut value = object.clone();

@@ -70,7 +70,6 @@ impl<'a> Shape<'a> {
             "secretKeyRef",
             "fieldRef",
             "resourceFieldRef",
-            "scaleTargetRef",
             "involvedObject",
             "regarding",
             "related",
@@ -109,7 +108,7 @@ fn from_table(name: &str, parent: &str) -> ListKind {
     let with_protocol =
         |key: &str| ListKind::Map(vec![(key.to_owned(), None), ("protocol".to_owned(), Some(json!("TCP")))]);
     match (name, parent) {
-        ("finalizers", "metadata") => ListKind::Set,
+        ("finalizers", "metadata") | ("podCIDRs", "spec") => ListKind::Set,
         ("ownerReferences", _) => by("uid"),
         ("containers" | "initContainers" | "ephemeralContainers", "spec") => by("name"),
         ("volumes" | "imagePullSecrets" | "schedulingGates" | "resourceClaims", "spec") => by("name"),
@@ -117,13 +116,14 @@ fn from_table(name: &str, parent: &str) -> ListKind {
         ("volumeMounts", _) => by("mountPath"),
         ("volumeDevices", _) => by("devicePath"),
         ("ports", "containers" | "initContainers" | "ephemeralContainers") => with_protocol("containerPort"),
+        ("ports", "ingress") => ListKind::Atomic,
         ("ports", _) => with_protocol("port"),
         ("hostAliases" | "podIPs" | "hostIPs", _) => by("ip"),
         ("topologySpreadConstraints", _) => {
             ListKind::Map(vec![("topologyKey".into(), None), ("whenUnsatisfiable".into(), None)])
         }
         ("conditions" | "addresses", "status") => by("type"),
-        ("resourceClaimStatuses", _) => by("name"),
+        ("resourceClaimStatuses" | "allocatedResourcesStatus", _) => by("name"),
         _ => ListKind::Atomic,
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn fill_in(pod: &mut Pod) {
         text(&mut container.image_pull_policy, pull);
         text(&mut container.termination_message_path, "/dev/termination-log");
         text(&mut container.termination_message_policy, "File");
+        container.ports.iter_mut().flatten().for_each(|port| text(&mut port.protocol, "TCP"));
     }
     requests_from_limits(spec);
 }

@@ -222,3 +222,28 @@ pub(super) fn priority_class(class: &Look<'_>) -> Vec<Value> {
         class.text("/preemptionPolicy").into(),
     ]
 }
+
+pub(super) const DEFINITION: &[&str] =
+    &["Name", "Scope", "Versions", "Created At:date", "*Group", "*Kind", "*ShortNames", "*Established:boolean"];
+
+pub(super) fn definition(definition: &Look<'_>) -> Vec<Value> {
+    let served = definition.list("/spec/versions").filter(|version| version.at("/served") == true);
+    let mut versions: Vec<String> = served
+        .map(|version| match version.at("/storage") == true {
+            true => format!("{}(storage)", version.text("/name")),
+            false => version.text("/name").to_owned(),
+        })
+        .collect();
+    versions.sort_unstable();
+    let short: Vec<_> = definition.list("/spec/names/shortNames").filter_map(|name| name.value.as_str()).collect();
+    vec![
+        definition.name().into(),
+        definition.text("/spec/scope").into(),
+        versions.join(",").into(),
+        definition.text("/metadata/creationTimestamp").into(),
+        definition.text("/spec/group").into(),
+        definition.text("/spec/names/kind").into(),
+        short.join(",").into(),
+        (definition.condition("Established") == "True").into(),
+    ]
+}

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Column, Look, cluster, pods, workloads};
+use crate::sim::api_server::crd;
 
 /// How the objects of one table are shown.
 pub(super) struct Kind {
@@ -36,6 +37,7 @@ impl Kind {
             "cronjobs.batch" => (workloads::CRON_JOB, workloads::cron_job),
             "poddisruptionbudgets.policy" => (workloads::BUDGET, workloads::budget),
             "horizontalpodautoscalers.autoscaling" => (workloads::AUTOSCALER, workloads::autoscaler),
+            crd::TABLE => (cluster::DEFINITION, cluster::definition),
             _ => (&["Name", "Created At:date"], |look| {
                 vec![look.name().into(), look.text("/metadata/creationTimestamp").into()]
             }),

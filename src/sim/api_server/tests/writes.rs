@@ -177,7 +177,15 @@ async fn unknown_fields_are_dropped_or_when_asked_for_refused() {
     let path = "/api/v1/namespaces/default/configmaps";
     let strict = format!("{path}?fieldValidation=Strict");
     let (code, status) = send(&client, "POST", &strict, "application/json", body).await;
-    assert_eq!((code, status["message"].as_str()), (400, Some("strict decoding error: unknown field \"dta\"")));
+    assert_eq!(
+        (code, status["message"].as_str()),
+        (
+            400,
+            Some(
+                "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"dta\""
+            )
+        )
+    );
     let (code, made) = send(&client, "POST", path, "application/json", body).await;
     assert_eq!((code, &made["dta"]), (201, &Value::Null));
 }

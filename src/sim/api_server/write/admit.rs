@@ -7,6 +7,7 @@ use super::defaults;
 use crate::sim::api_server::{
     meta,
     registry::{Resource, Shape},
+    request::{Call, FieldValidation},
     status::{Result, bad_request},
     typed::{canonical_quantities, typed, unknown_fields},
 };
@@ -53,33 +54,43 @@ pub(crate) fn identify(resource: &Resource, namespace: &str, name: &str, object:
 }
 
 /// Brings an object into the form in which it is stored: checked against its type or schema, and defaulted.
-pub(crate) fn admit(resource: &Resource, mut object: Value, old: Option<&Value>, strict: bool) -> Result<Value> {
+pub(crate) fn admit(resource: &Resource, mut object: Value, old: Option<&Value>, call: &Call) -> Result<Value> {
+    let validation = call.field_validation();
     let refused = |error: serde_json::Error| {
         let Resource { kind, version, .. } = resource;
         bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}"))
     };
     match &resource.shape {
         Shape::Builtin { typed, .. } => {
-            let given = strict.then(|| object.clone());
+            let given = (validation != FieldValidation::Ignore).then(|| object.clone());
             let mut admitted = typed(object).map_err(refused)?;
-            given.map_or(Ok(()), |given| refuse_unknown_fields(&given, &admitted))?;
+            given.map_or(Ok(()), |given| answer_for_unknown_fields(resource, &given, &admitted, call))?;
             canonical_quantities(&mut admitted);
             defaults::fill(resource, &mut admitted);
             Ok(admitted)
         }
         Shape::Custom { rules, .. } => {
             object["metadata"] = typed::<ObjectMeta>(object["metadata"].take()).map_err(refused)?;
-            rules.admit(object, old, strict)
+            let (admitted, unknown) = rules.admit_and_tell(object, old, validation == FieldValidation::Strict)?;
+            if validation == FieldValidation::Warn {
+                unknown.iter().for_each(|path| call.warn(format!("unknown field {path:?}")));
+            }
+            Ok(admitted)
         }
     }
 }
 
-fn refuse_unknown_fields(given: &Value, admitted: &Value) -> Result<()> {
+fn answer_for_unknown_fields(resource: &Resource, given: &Value, admitted: &Value, call: &Call) -> Result<()> {
     let mut unknown = Vec::new();
     unknown_fields(given, admitted, "", &mut unknown);
-    if unknown.is_empty() {
+    let fields: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    if call.field_validation() == FieldValidation::Warn || fields.is_empty() {
+        fields.into_iter().for_each(|field| call.warn(field));
         return Ok(());
     }
-    let fields: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
-    Err(bad_request(format!("strict decoding error: {}", fields.join(", "))))
+    let Resource { kind, version, .. } = resource;
+    let problem = fields.join(", ");
+    Err(bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {problem}"
+    )))
 }

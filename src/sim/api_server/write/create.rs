@@ -26,7 +26,7 @@ impl Write<'_> {
         let dry_run = self.call.is_dry_run()?;
         self.fill_metadata(&resource, &mut object)?;
         reset_status(&resource, &mut object);
-        let object = admit::admit(&resource, object, None, self.call.is_strict())?;
+        let object = admit::admit(&resource, object, None, self.call)?;
         names::check(&resource, &object)?;
         let key = (meta::namespace(&object).to_owned(), meta::name(&object).to_owned());
         if self.store.get(&resource.table, &key).is_some() {

@@ -2,6 +2,7 @@
 //!
 //! Source: k8s.io/kubernetes pkg/apis/*/v1/defaults.go.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::sim::api_server::registry::Resource;
@@ -15,9 +16,12 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
         "daemonsets.apps" => daemon_set(),
         "jobs.batch" => json!({ "spec": { "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false } }),
         "cronjobs.batch" => cron_job(),
-        "services" => json!({ "spec": { "type": "ClusterIP", "sessionAffinity": "None" } }),
+        "services" => service(object),
         "namespaces" => json!({ "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" } }),
-        "secrets" => json!({ "type": "Opaque" }),
+        "secrets" => {
+            encode_texts(object);
+            json!({ "type": "Opaque" })
+        }
         "horizontalpodautoscalers.autoscaling" => json!({ "spec": { "minReplicas": 1 } }),
         "priorityclasses.scheduling.k8s.io" => json!({ "preemptionPolicy": "PreemptLowerPriority" }),
         _ => return,
@@ -59,6 +63,28 @@ fn cron_job() -> Value {
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 1,
     } })
+}
+
+fn service(service: &mut Value) -> Value {
+    for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        let own = port["port"].clone();
+        fill_under(port, &json!({ "protocol": "TCP", "targetPort": own }));
+    }
+    let mut defaults = json!({ "spec": { "type": "ClusterIP", "sessionAffinity": "None" } });
+    if let Some(address) = service["spec"].get("clusterIP").filter(|address| !address.is_null()) {
+        defaults["spec"]["clusterIPs"] = json!([address]);
+    }
+    defaults
+}
+
+/// Secrets may be written as texts, and are kept and shown as bytes.
+fn encode_texts(secret: &mut Value) {
+    let Some(Value::Object(texts)) = secret.as_object_mut().and_then(|secret| secret.remove("stringData")) else {
+        return;
+    };
+    for (key, text) in texts {
+        secret["data"][key] = STANDARD.encode(text.as_str().unwrap_or_default()).into();
+    }
 }
 
 fn fill_under(object: &mut Value, defaults: &Value) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Outcome, Write};
+use super::{Answer, Outcome, Write, update::Owners};
 use crate::sim::api_server::{
     meta,
     patch::{Patch, shape::Shape},
@@ -87,7 +87,7 @@ impl Write<'_> {
                 meta::set(&mut new, field, Some(given.clone()));
             }
         }
-        let outcome = self.change(&old, new, None)?;
+        let outcome = self.change(&old, new, Owners::AsBefore)?;
         let Answer::Object(object) = &outcome.body else { return Ok(outcome) };
         Ok(Outcome { code: 200, body: Answer::Json(of(&resource, &object.value)?), changed: outcome.changed })
     }

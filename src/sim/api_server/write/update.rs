@@ -18,6 +18,16 @@ use crate::sim::api_server::{
     status::{Cause, Result, STALE, bad_request, conflict, invalid, invalid_options, not_found},
 };
 
+/// Who owned the fields of an object before a write changes it.
+pub(crate) enum Owners {
+    /// Those that are stored.
+    AsBefore,
+    /// Those that the write itself names.
+    Named(Managers),
+    /// Those that apply has worked out, the write included.
+    Applied(Managers),
+}
+
 impl Write<'_> {
     /// Replaces an object, or the part of it that the subresource is.
     pub(crate) fn replace(&mut self, object: Value) -> Result<Outcome> {
@@ -26,7 +36,7 @@ impl Write<'_> {
             let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
             return Err(invalid(&self.target.resource, &self.target.name, &[cause]));
         }
-        self.change(&old, object, None)
+        self.change(&old, object, Owners::AsBefore)
     }
 
     /// Patches an object. Apply makes it when there is none.
@@ -37,14 +47,17 @@ impl Write<'_> {
                 return Err(invalid_options("PatchOptions", &cause));
             }
             let old = self.current()?;
-            let new = patch.applied_to(&old.value, Shape::of(&self.target.resource))?;
-            return self.change(&old, new, None);
+            let names_managers = patch.names_managers();
+            let base = if names_managers { &old.whole() } else { &old.value };
+            let new = patch.applied_to(base, Shape::of(&self.target.resource))?;
+            let named = Managers::read(&new["metadata"]["managedFields"]).filter(|_| names_managers);
+            return self.change(&old, new, named.map_or(Owners::AsBefore, Owners::Named));
         };
         self.check_apply(wanted)?;
         match self.store.get(&self.target.resource.table, &self.target.key()).cloned() {
             Some(old) => {
                 let (value, managers) = self.applied(&old.value, &old.managers, wanted)?;
-                self.change(&old, value, Some(managers))
+                self.change(&old, value, Owners::Applied(managers))
             }
             None if self.target.subresource.is_none() => {
                 if !meta::uid(wanted).is_empty() {
@@ -85,8 +98,8 @@ impl Write<'_> {
         Ok((applied.value, applied.managers))
     }
 
-    /// Stores `new` in place of `old`, as far as the rules allow. `managers` is given by apply.
-    pub(crate) fn change(&mut self, old: &Arc<Object>, new: Value, managers: Option<Managers>) -> Result<Outcome> {
+    /// Stores `new` in place of `old`, as far as the rules allow.
+    pub(crate) fn change(&mut self, old: &Arc<Object>, new: Value, owners: Owners) -> Result<Outcome> {
         let resource = self.target.resource.clone();
         let dry_run = self.call.is_dry_run()?;
         let mut new = new;
@@ -96,13 +109,15 @@ impl Write<'_> {
         let resets = new["metadata"]["managedFields"] == json!([{}]);
         meta::set(&mut new, "managedFields", None);
         let new = self.ruled(old, new)?;
-        let managers = match managers {
-            Some(managers) => managers,
-            None if resets => Managers::default(),
-            None => {
-                let changes = Changes::between(&old.value, &new, Shape::of(&resource));
-                old.managers.after_update(&self.writer(Operation::Update), &changes, self.now)
-            }
+        let updated = |managers: &Managers| {
+            let changes = Changes::between(&old.value, &new, Shape::of(&resource));
+            managers.after_update(&self.writer(Operation::Update), &changes, self.now)
+        };
+        let managers = match owners {
+            Owners::Applied(managers) => managers,
+            _ if resets => Managers::default(),
+            Owners::Named(managers) => updated(&managers),
+            Owners::AsBefore => updated(&old.managers),
         };
         if new == old.value && managers.same_owners(&old.managers) {
             return Ok(Outcome::ok(old.clone(), false));
@@ -132,7 +147,7 @@ impl Write<'_> {
     fn ruled(&mut self, old: &Arc<Object>, new: Value) -> Result<Value> {
         let resource = self.target.resource.clone();
         let new = only_the_part(&resource, self.target.subresource, &old.value, new);
-        let new = admit::admit(&resource, new, Some(&old.value), self.call.is_strict())?;
+        let new = admit::admit(&resource, new, Some(&old.value), self.call)?;
         let mut new = match self.target.subresource {
             Some(Subresource::Resize) => pods::resize(self.store, &old.value, &new)?,
             None => {

@@ -54,6 +54,16 @@ impl Structural {
     /// The object as it would be stored, or why it is refused: 400 for unknown fields when `strict`, 422 for faults.
     /// `old` is the stored object that an update replaces.
     pub fn admit(&self, new: Value, old: Option<&Value>, strict: bool) -> Result<Value, Box<Status>> {
+        self.admit_and_tell(new, old, strict).map(|(new, _)| new)
+    }
+
+    /// As [`Structural::admit`], with the paths of unknown fields, which were dropped.
+    pub fn admit_and_tell(
+        &self,
+        new: Value,
+        old: Option<&Value>,
+        strict: bool,
+    ) -> Result<(Value, Vec<String>), Box<Status>> {
         let (new, unknown) = self.prepare(new);
         if strict && !unknown.is_empty() {
             let listed: Vec<_> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
@@ -68,7 +78,7 @@ impl Structural {
         let name = new.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let faults = self.faults(&new, old.as_ref());
         status::check(Subject { group: &self.group, kind: &self.kind, name: &name }, &faults)?;
-        Ok(new)
+        Ok((new, unknown))
     }
 
     fn prepare(&self, mut object: Value) -> (Value, Vec<String>) {
