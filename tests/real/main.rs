@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod control_plane;
 #[cfg(test)]
+mod crd;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tour;
