@@ -10,7 +10,9 @@ use tailor::{api::VerticalResizePolicy, cli::crd, sim::api_server::rules::schema
 #[path = "tables/policies.rs"]
 mod policies;
 
-use policies::{all_defaults, bad_specs, bad_statuses, everything, good_containers, good_status, nulls, policy, target};
+use policies::{
+    all_defaults, bad_specs, bad_statuses, everything, good_containers, good_status, nulls, policy, target,
+};
 
 /// A client-side apply keeps a copy of the object in an annotation, which may hold so much.
 const ANNOTATION_LIMIT: usize = 262_144;

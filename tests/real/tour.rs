@@ -108,10 +108,10 @@ async fn the_tour_goes_as_it_is_told_on_the_embedded_cluster() {
 fn a_step_is_shown_by_its_lines_in_order_with_anything_for_the_dots() {
     let page = "text\n```console\n$ kubectl get pods\nNAME ... AGE\nweb-...   1/1\n$ kubectl delete pod x\n```\n$ no\n";
     let steps = steps(page);
-    assert_eq!(steps.iter().map(|step| step.command.as_str()).collect::<Vec<_>>(), [
-        "kubectl get pods",
-        "kubectl delete pod x"
-    ]);
+    assert_eq!(
+        steps.iter().map(|step| step.command.as_str()).collect::<Vec<_>>(),
+        ["kubectl get pods", "kubectl delete pod x"]
+    );
     assert!(steps[0].only_looks() && !steps[1].only_looks());
     assert!(steps[0].is_shown_by("NAME   READY   AGE\nother 1/1\nweb-1234 1/1\n"));
     assert!(!steps[0].is_shown_by("web-1234 1/1\nNAME READY AGE"), "the order matters");

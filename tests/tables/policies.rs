@@ -126,7 +126,11 @@ fn bad_targets() -> Vec<Bad> {
     };
     vec![
         bad("no target", json!({}), "set exactly one of targetRef and selector"),
-        bad("two targets", json!({ "targetRef": target(), "selector": {} }), "set exactly one of targetRef and selector"),
+        bad(
+            "two targets",
+            json!({ "targetRef": target(), "selector": {} }),
+            "set exactly one of targetRef and selector",
+        ),
         bad("no API version", named("apiVersion", json!("")), "should be at least 1 chars long"),
         bad("a long API version", named("apiVersion", json!(long(254))), "may not be more than 253 bytes"),
         bad("no kind", named("kind", json!("")), "should be at least 1 chars long"),
@@ -134,7 +138,11 @@ fn bad_targets() -> Vec<Bad> {
         bad("no name", named("name", json!("")), "should be at least 1 chars long"),
         bad("a long name", named("name", json!(long(254))), "may not be more than 253 bytes"),
         bad("nothing but a name", json!({ "targetRef": { "name": "web" } }), "spec.targetRef.kind: Required value"),
-        bad("a target without a name", json!({ "targetRef": { "apiVersion": "v1", "kind": "A" } }), "targetRef.name: Required"),
+        bad(
+            "a target without a name",
+            json!({ "targetRef": { "apiVersion": "v1", "kind": "A" } }),
+            "targetRef.name: Required",
+        ),
         bad(
             "a requirement without an operator",
             json!({ "selector": { "matchExpressions": [{ "key": "tier" }] } }),
@@ -178,7 +186,11 @@ fn bad_containers() -> Vec<Bad> {
         bad("an unknown mode", entry("mode", json!("On")), "supported values: \"Auto\", \"Off\""),
         bad("no resource", entry("resources", json!([])), "should have at least 1 items"),
         bad("three resources", entry("resources", json!(["cpu", "memory", "cpu"])), "must have at most 2 items"),
-        bad("a resource that is not resized", entry("resources", json!(["storage"])), "supported values: \"cpu\", \"memory\""),
+        bad(
+            "a resource that is not resized",
+            entry("resources", json!(["storage"])),
+            "supported values: \"cpu\", \"memory\"",
+        ),
         bad("an unknown control of CPU", entry("controlledValues", json!({ "cpu": "Limits" })), "supported values"),
         bad("an unknown control of memory", entry("controlledValues", json!({ "memory": "" })), "supported values"),
         bad(
@@ -195,11 +207,27 @@ fn bad_containers() -> Vec<Bad> {
         bad("not a quantity", entry("min", json!({ "memory": "plenty" })), "should match"),
         bad("most CPU that is no quantity", entry("max", json!({ "cpu": "1 core" })), "should match"),
         bad("most memory that is no quantity", entry("max", json!({ "memory": "1GB" })), "should match"),
-        bad("a quantity of many digits", entry("min", json!({ "cpu": "1".repeat(33) })), "may not be more than 32 bytes"),
-        bad("memory of many digits", entry("min", json!({ "memory": "1".repeat(33) })), "may not be more than 32 bytes"),
+        bad(
+            "a quantity of many digits",
+            entry("min", json!({ "cpu": "1".repeat(33) })),
+            "may not be more than 32 bytes",
+        ),
+        bad(
+            "memory of many digits",
+            entry("min", json!({ "memory": "1".repeat(33) })),
+            "may not be more than 32 bytes",
+        ),
         bad("most CPU of many digits", entry("max", json!({ "cpu": "1".repeat(33) })), "may not be more than 32 bytes"),
-        bad("most memory of many digits", entry("max", json!({ "memory": "1".repeat(33) })), "may not be more than 32 bytes"),
-        bad("a broken number of cores", entry("max", json!({ "cpu": 1.5 })), "must be of type integer,string: \"number\""),
+        bad(
+            "most memory of many digits",
+            entry("max", json!({ "memory": "1".repeat(33) })),
+            "may not be more than 32 bytes",
+        ),
+        bad(
+            "a broken number of cores",
+            entry("max", json!({ "cpu": 1.5 })),
+            "must be of type integer,string: \"number\"",
+        ),
         bad("a negative number of cores", entry("min", json!({ "cpu": -1 })), "should be greater than or equal to 0"),
         bad("negative memory", entry("min", json!({ "memory": -1 })), "should be greater than or equal to 0"),
         bad("most cores below none", entry("max", json!({ "cpu": -1 })), "should be greater than or equal to 0"),
@@ -215,7 +243,11 @@ fn bad_updates() -> Vec<Bad> {
         bad("a negative period", with("deferredTimeout", json!("-5m")), "should match"),
         bad("a period without a unit", with("scaleDownStabilization", json!("5")), "should match"),
         bad("a long period", with("deferredTimeout", json!("1s".repeat(33))), "may not be more than 64 bytes"),
-        bad("a long stabilization", with("scaleDownStabilization", json!("1s".repeat(33))), "may not be more than 64 bytes"),
+        bad(
+            "a long stabilization",
+            with("scaleDownStabilization", json!("1s".repeat(33))),
+            "may not be more than 64 bytes",
+        ),
         bad("an unknown answer to Deferred", with("onDeferredTimeout", json!("Evict")), "supported values: \"Wait\""),
         bad("an unknown answer to Infeasible", with("onInfeasible", json!("Wait")), "supported values: \"Recreate\""),
         bad("no replica", with("minReplicas", json!(0)), "should be greater than or equal to 1"),
@@ -287,11 +319,19 @@ pub fn bad_statuses() -> Vec<Bad> {
         status
     };
     vec![
-        bad("a condition twice", with("/conditions", json!([condition("Ready"), condition("Ready")])), "Duplicate value"),
+        bad(
+            "a condition twice",
+            with("/conditions", json!([condition("Ready"), condition("Ready")])),
+            "Duplicate value",
+        ),
         bad("a negative count", with("/pods/total", json!(-1)), "should be greater than or equal to 0"),
         bad("an unknown clamp", with("/workloads/0/containers/0/clamps/0/reason", json!("Whim")), "supported values"),
         bad("no quantity", with("/workloads/0/containers/0/target/cpu", json!("much")), "should match"),
         bad("a time of day", with("/lastAction/time", json!("noon")), "must be of type date-time: \"noon\""),
-        bad("an action without a reason", with("/lastAction/reason", Value::Null), "status.lastAction.reason: Required value"),
+        bad(
+            "an action without a reason",
+            with("/lastAction/reason", Value::Null),
+            "status.lastAction.reason: Required value",
+        ),
     ]
 }
