@@ -1,12 +1,9 @@
 //! The CustomResourceDefinition on a real API server: what it refuses, with which words, and how kubectl shows it. The
 //! embedded API server must answer word for word the same.
 
-use std::process::Command;
-
-use http::{Method, Request};
-use http_body_util::BodyExt;
+use http::Method;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::{Client, CustomResourceExt, client::Body};
+use kube::{Client, CustomResourceExt};
 use serde_json::{Value, json};
 use tailor::{
     api::VerticalResizePolicy,
@@ -19,7 +16,10 @@ use tailor::{
 #[path = "../tables/policies.rs"]
 mod policies;
 
-use crate::support::control_plane;
+use crate::{
+    support::control_plane,
+    wire::{APPLY, JSON, install_definition, kubectl, send},
+};
 use policies::{
     Bad, all_defaults, bad_specs, bad_statuses, everything, good_containers, good_status, nulls, policy, target,
 };
@@ -40,45 +40,16 @@ async fn the_definition_does_on_a_real_server_what_it_does_on_the_embedded_one()
     kubectl_explains_and_applies(&plane);
 }
 
-/// Runs kubectl; what it wrote to standard output, and to standard error.
-fn kubectl(plane: &ControlPlane, arguments: &[&str]) -> (String, String) {
-    let mut command: Command = plane.kubectl();
-    let output = command.args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-    assert!(output.status.success(), "kubectl {arguments:?}: {stderr}");
-    (stdout, stderr)
-}
-
 fn the_definition_is_taken_without_a_warning(plane: &ControlPlane) {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/verticalresizepolicies.yaml");
-    let (_, stderr) = kubectl(plane, &["apply", "-f", file]);
-    assert_eq!(stderr, "");
-    kubectl(
-        plane,
-        &["wait", "--for=condition=Established", "--timeout=60s", "crd/verticalresizepolicies.autoscaling.tailor.dev"],
-    );
-    let violations = "jsonpath={.status.conditions[?(@.type==\"NonStructuralSchema\")].message}";
+    assert_eq!(install_definition(plane), "");
     let name = "verticalresizepolicies.autoscaling.tailor.dev";
-    assert_eq!(kubectl(plane, &["get", "crd", name, "-o", violations]).0, "");
+    let problem = "jsonpath={.status.conditions[?(@.type==\"NonStructuralSchema\")].message}";
+    assert_eq!(kubectl(plane, &["get", "crd", name, "-o", problem]).0, "");
 }
 
 fn embedded() -> Structural {
     Structural::from_crd(&VerticalResizePolicy::crd(), "v1alpha1").unwrap()
 }
-
-/// A request as it goes over the wire; the status code and the answer.
-async fn send(client: &Client, method: Method, path: &str, kind: &str, body: &Value) -> (u16, Value) {
-    let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
-    let request = Request::builder().method(method).uri(path).header("Content-Type", kind);
-    let response = client.send(request.body(Body::from(body)).unwrap()).await.unwrap();
-    let code = response.status().as_u16();
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    (code, serde_json::from_slice(&bytes).unwrap())
-}
-
-const JSON: &str = "application/json";
-const APPLY: &str = "application/apply-patch+yaml";
 
 /// One definition on two servers.
 struct Both {

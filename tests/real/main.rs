@@ -4,6 +4,8 @@
 //! skipped and say so.
 
 #[cfg(test)]
+mod admission_policy;
+#[cfg(test)]
 mod control_plane;
 #[cfg(test)]
 mod crd;
@@ -11,3 +13,5 @@ mod crd;
 mod support;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod wire;
