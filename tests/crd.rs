@@ -1,9 +1,18 @@
 //! The CustomResourceDefinition: `crds/` holds what `tailor crd` prints, and each of its rules refuses its bad object.
 
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::CustomResourceExt;
-use rstest::rstest;
 use serde_json::{Value, json};
 use tailor::{api::VerticalResizePolicy, cli::crd, sim::api_server::rules::schema::Structural};
+
+#[path = "tables/policies.rs"]
+mod policies;
+
+use policies::{
+    all_defaults, bad_specs, bad_statuses, everything, good_containers, good_status, nulls, policy, target,
+};
 
 /// A client-side apply keeps a copy of the object in an annotation, which may hold so much.
 const ANNOTATION_LIMIT: usize = 262_144;
@@ -18,99 +27,98 @@ fn the_definition_can_be_applied_by_an_old_kubectl() {
     assert!(serde_json::to_vec(&VerticalResizePolicy::crd()).unwrap().len() < ANNOTATION_LIMIT / 4);
 }
 
-/// A policy with `spec`, as the API server answers it: the stored object, or the refusal's message.
-fn create(spec: &Value) -> Result<Value, String> {
+/// The object as the embedded API server stores it, or its refusal.
+fn admit(object: Value, old: Option<&Value>) -> Result<Value, Box<Status>> {
     let schema = Structural::from_crd(&VerticalResizePolicy::crd(), "v1alpha1").expect("the schema is structural");
-    let policy = json!({
-        "apiVersion": "autoscaling.tailor.dev/v1alpha1",
-        "kind": "VerticalResizePolicy",
-        "metadata": { "name": "web", "namespace": "shop" },
-        "spec": spec,
-    });
-    schema.admit(policy, None, true).map_err(|status| status.message.unwrap_or_default())
+    schema.admit(object, old, true)
 }
 
-fn target() -> Value {
-    json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" })
+fn message(refusal: &Status) -> &str {
+    refusal.message.as_deref().unwrap_or_default()
 }
 
 #[test]
 fn a_policy_that_names_only_its_target_gets_every_default() {
-    let spec = create(&json!({ "targetRef": target() })).unwrap()["spec"].take();
-    assert_eq!(
-        spec,
-        json!({
-            "targetRef": target(),
-            "strategy": "InPlaceOrRecreate",
-            "objective": "Balanced",
-            "containers": [],
-            "update": {
-                "minChangePercent": 10,
-                "scaleDownStabilization": "15m",
-                "deferredTimeout": "10m",
-                "onDeferredTimeout": "Wait",
-                "onInfeasible": "Recreate",
-                "minReplicas": 1,
-                "maxUnavailable": "25%",
-            },
-        })
-    );
+    for spec in [json!({ "targetRef": target() }), nulls()] {
+        assert_eq!(admit(policy("web", &spec), None).unwrap()["spec"], all_defaults());
+    }
 }
 
-#[rstest]
-#[case::a_whole_number_of_cores(json!({ "name": "app", "max": { "cpu": 2, "memory": "1Gi" } }))]
-#[case::equal_bounds(json!({ "name": "*", "min": { "cpu": "1000m" }, "max": { "cpu": "1" } }))]
-#[case::a_bound_of_one_side(json!({ "name": "app", "min": { "memory": "1Gi" }, "max": { "cpu": "1" } }))]
-#[case::one_resource(json!({ "name": "app", "resources": ["memory"], "mode": "Auto" }))]
-fn a_good_container_entry_is_taken(#[case] container: Value) {
-    create(&json!({ "selector": {}, "containers": [container] })).unwrap();
+#[test]
+fn a_good_policy_is_stored_as_it_is() {
+    let mut good = policy("web", &everything());
+    good["status"] = good_status();
+    assert_eq!(admit(good.clone(), None).unwrap(), good);
+    for container in good_containers() {
+        admit(policy("web", &json!({ "selector": {}, "containers": [container] })), None).unwrap();
+    }
 }
 
-#[rstest]
-#[case::no_target(json!({}), "set exactly one of targetRef and selector")]
-#[case::two_targets(json!({ "targetRef": target(), "selector": {} }), "set exactly one of targetRef and selector")]
-#[case::a_container_twice(
-    json!({ "targetRef": target(), "containers": [{ "name": "app" }, { "name": "app" }] }),
-    "each container may be named once"
-)]
-#[case::min_cpu_above_max(
-    json!({ "targetRef": target(), "containers": [{ "name": "app", "min": { "cpu": 2 }, "max": { "cpu": "1999m" } }] }),
-    "min.cpu must not be above max.cpu"
-)]
-#[case::min_memory_above_max(
-    json!({ "targetRef": target(), "containers": [{ "name": "app", "min": { "memory": "2Gi" }, "max": { "memory": "2G" } }] }),
-    "min.memory must not be above max.memory"
-)]
-#[case::a_negative_quantity(
-    json!({ "targetRef": target(), "containers": [{ "name": "app", "min": { "cpu": "-1" } }] }),
-    "should match"
-)]
-#[case::not_a_quantity(
-    json!({ "targetRef": target(), "containers": [{ "name": "app", "min": { "memory": "plenty" } }] }),
-    "should match"
-)]
-#[case::an_unknown_strategy(json!({ "targetRef": target(), "strategy": "Auto" }), "supported values")]
-#[case::a_resource_that_is_not_resized(
-    json!({ "targetRef": target(), "containers": [{ "name": "app", "resources": ["storage"] }] }),
-    "supported values"
-)]
-#[case::an_unknown_field(json!({ "targetRef": target(), "mode": "Auto" }), "unknown field \"spec.mode\"")]
-#[case::a_negative_period(
-    json!({ "targetRef": target(), "update": { "deferredTimeout": "-5m" } }),
-    "should match"
-)]
-#[case::more_than_all(json!({ "targetRef": target(), "update": { "maxUnavailable": "101%" } }), "maxUnavailable must be")]
-#[case::fewer_than_none(json!({ "targetRef": target(), "update": { "maxUnavailable": -1 } }), "maxUnavailable must be")]
-#[case::a_change_of_more_than_all(
-    json!({ "targetRef": target(), "update": { "minChangePercent": 101 } }),
-    "should be less than or equal to 100"
-)]
-#[case::two_boosts(
-    json!({ "targetRef": target(), "startup": { "cpu": { "factor": 3, "value": "2" } } }),
-    "set exactly one of factor and value"
-)]
-#[case::no_boost(json!({ "targetRef": target(), "startup": { "cpu": {} } }), "set exactly one of factor and value")]
-fn a_bad_policy_is_refused_with_its_reason(#[case] spec: Value, #[case] message: &str) {
-    let refusal = create(&spec).unwrap_err();
-    assert!(refusal.contains(message), "{refusal}");
+#[test]
+fn a_bad_policy_is_refused_with_its_reason() {
+    for bad in bad_specs() {
+        let refusal = admit(policy("web", &bad.part), None).expect_err(bad.what);
+        assert!(message(&refusal).contains(bad.message), "{}: {}", bad.what, message(&refusal));
+    }
+}
+
+#[test]
+fn a_bad_status_is_refused_with_its_reason() {
+    let old = policy("web", &everything());
+    for bad in bad_statuses() {
+        let mut new = old.clone();
+        new["status"] = bad.part;
+        let refusal = admit(new, Some(&old)).expect_err(bad.what);
+        assert!(message(&refusal).contains(bad.message), "{}: {}", bad.what, message(&refusal));
+    }
+}
+
+#[test]
+fn the_table_of_bad_policies_breaks_every_constraint_that_the_spec_has() {
+    let crd = serde_json::to_value(VerticalResizePolicy::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let mut constraints = BTreeSet::new();
+    collect(schema, "spec", &mut constraints);
+    for bad in bad_specs() {
+        let refusal = admit(policy("web", &bad.part), None).expect_err(bad.what);
+        for cause in refusal.details.iter().flat_map(|details| details.causes.iter().flatten()) {
+            let field = without_indices(cause.field.as_deref().unwrap_or_default());
+            let message = cause.message.clone().unwrap_or_default();
+            constraints.retain(|(path, says)| *path != field || !message.contains(says));
+        }
+    }
+    assert!(constraints.is_empty(), "no bad policy breaks {constraints:#?}");
+}
+
+/// Each constraint below `schema`, as its place and what is said when it is broken.
+fn collect(schema: &Value, path: &str, constraints: &mut BTreeSet<(String, String)>) {
+    let keywords = [
+        ("enum", "Unsupported value"),
+        ("pattern", "should match"),
+        ("minimum", "greater than or equal to"),
+        ("maximum", "less than or equal to"),
+        ("minLength", "chars long"),
+        ("maxLength", "Too long"),
+        ("minItems", "at least"),
+        ("maxItems", "Too many"),
+    ];
+    let present = keywords.into_iter().filter(|(keyword, _)| schema.get(keyword).is_some());
+    constraints.extend(present.map(|(_, says)| (path.to_owned(), says.to_owned())));
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        constraints.insert((path.to_owned(), rule["message"].as_str().expect("each rule has a message").to_owned()));
+    }
+    for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        constraints.insert((format!("{path}.{required}"), "Required value".to_owned()));
+    }
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        collect(field, &format!("{path}.{name}"), constraints);
+    }
+    if let Some(items) = schema.get("items") {
+        collect(items, path, constraints);
+    }
+}
+
+/// `spec.containers[3].name` without the `[3]`.
+fn without_indices(path: &str) -> String {
+    path.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect()
 }

@@ -19,3 +19,10 @@ pub use status::{
     Clamp, ClampReason, ContainerStatusEntry, LastAction, PodCounts, VerticalResizePolicyStatus, WorkloadStatus,
 };
 pub use update::{AfterDeferral, OnInfeasible, UpdatePolicy};
+
+/// Kubernetes knows no unsigned formats, and warns of them whenever the definition is applied. A minimum says the same.
+pub(crate) fn drop_unsigned_formats(schema: &mut schemars::Schema) {
+    if schema.get("format").and_then(serde_json::Value::as_str).is_some_and(|format| format.starts_with("uint")) {
+        schema.remove("format");
+    }
+}

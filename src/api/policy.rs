@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, transform::RecursiveTransform};
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerPolicy, StartupPolicy, UpdatePolicy, VerticalResizePolicyStatus};
@@ -53,6 +53,7 @@ use super::{ContainerPolicy, StartupPolicy, UpdatePolicy, VerticalResizePolicySt
 #[x_kube(validation = Rule::new("has(self.targetRef) != has(self.selector)").message("set exactly one of targetRef and selector"))]
 #[x_kube(validation = Rule::new("self.containers.all(a, self.containers.exists_one(b, a.name == b.name))").message("each container may be named once"))]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = RecursiveTransform(super::drop_unsigned_formats))]
 pub struct VerticalResizePolicySpec {
     /// The one workload to fit, in the policy's namespace. Either this or `selector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

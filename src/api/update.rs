@@ -35,6 +35,7 @@ pub struct UpdatePolicy {
     /// How many of a workload's Pods may be away at once because of Tailor: a number, or a share of its Pods (rounded
     /// down, but at least one). PodDisruptionBudgets hold as well.
     #[serde(default = "max_unavailable")]
+    #[schemars(extend("nullable" = false))]
     pub max_unavailable: IntOrString,
 }
 

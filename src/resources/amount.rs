@@ -149,6 +149,7 @@ macro_rules! quantity_type {
                     "x-kubernetes-int-or-string": true,
                     "pattern": quantity::PATTERN,
                     "maxLength": 32,
+                    "minimum": 0,
                 })
             }
         }

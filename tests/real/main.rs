@@ -4,12 +4,18 @@
 //! skipped and say so.
 
 #[cfg(test)]
+mod admission_policy;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod control_plane;
+#[cfg(test)]
+mod crd;
 #[cfg(test)]
 mod sim_node;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod wire;

@@ -29,6 +29,8 @@ pub struct Structural {
     version: String,
     kind: String,
     root: Node,
+    /// Whether the status is written by itself, and so checked by itself.
+    status_apart: bool,
 }
 
 impl Structural {
@@ -48,7 +50,14 @@ impl Structural {
         };
         let name = crd.metadata.name.as_deref().unwrap_or_default();
         status::check(Subject { group: "apiextensions.k8s.io", kind: "CustomResourceDefinition", name }, &faults)?;
-        Ok(Self { group: crd.spec.group.clone(), version: version.to_owned(), kind: crd.spec.names.kind.clone(), root })
+        let subresources = crd.spec.versions[position].subresources.as_ref();
+        Ok(Self {
+            group: crd.spec.group.clone(),
+            version: version.to_owned(),
+            kind: crd.spec.names.kind.clone(),
+            root,
+            status_apart: subresources.is_some_and(|subresources| subresources.status.is_some()),
+        })
     }
 
     /// The object as it would be stored, or why it is refused: 400 for unknown fields when `strict`, 422 for faults.
@@ -93,7 +102,8 @@ impl Structural {
         if !faults.is_empty() {
             return faults;
         }
-        faults.extend(values::check(&self.root, new, old));
+        let said = values::check(&self.root, new, old).into_iter();
+        faults.extend(said.map(|fault| if self.status_apart { said_of_status(fault) } else { fault }));
         if old.is_none_or(|old| lists::check(&self.root, old).is_empty()) {
             faults.extend(lists::check(&self.root, new));
         }
@@ -127,6 +137,14 @@ const UNCHECKED_RULES: &str = "some validation rules were not checked because th
 const fn blocks_rules(kind: FaultKind) -> bool {
     use FaultKind::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
     matches!(kind, NotSupported | Required | TooLong | TooMany | TypeInvalid)
+}
+
+/// A status that is checked by itself is the root of its own schema: the message, unlike the field, leaves it out.
+fn said_of_status(mut fault: Fault) -> Fault {
+    if let Some(inner) = fault.field.strip_prefix("status.") {
+        fault.message = fault.message.replacen(&format!("{} in body", fault.field), &format!("{inner} in body"), 1);
+    }
+    fault
 }
 
 /// `parent.name`, or `name` at the root.
