@@ -131,7 +131,7 @@ fn unlikely(source: Box<kube::Error>) -> scenario::Error {
 /// # Errors
 /// It could not be run to its end.
 pub async fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, Error> {
-    let cluster = Cluster::start(scenario, seed).await?;
+    let cluster = Cluster::start(scenario, seed, UNSCORED).await?;
     cluster.populate(scenario).await?;
     cluster.play(scenario, SLICE, &mut Err, progress).await?;
     cluster.finish(scenario, seed).await
@@ -150,12 +150,12 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the parts, with nothing to work on yet.
-    pub(super) async fn start(scenario: &Scenario, seed: u64) -> Result<Self, Error> {
+    /// Starts the parts, with nothing to work on yet. Slack is scored after `unscored`.
+    pub(super) async fn start(scenario: &Scenario, seed: u64, unscored: Duration) -> Result<Self, Error> {
         let clock = Clock::simulated(scenario.start);
         let started = Instant::now();
         let server = server(clock, seed).await.map_err(Error::Server)?;
-        let ledger = Ledger::new(later(scenario.start, UNSCORED));
+        let ledger = Ledger::new(later(scenario.start, unscored));
         for manifest in &scenario.manifests {
             set_originals(&ledger, manifest);
         }

@@ -47,7 +47,8 @@ impl Playground {
     pub async fn open(mut scenario: Scenario, seed: u64, address: SocketAddr, speed: f64) -> Result<Self, Error> {
         scenario.start = Clock::System.now();
         let pacer = tokio::spawn(pace::keep(speed));
-        let cluster = Cluster::start(&scenario, seed).await?;
+        // Nobody knows how long it will run, so all of it is scored.
+        let cluster = Cluster::start(&scenario, seed, Duration::ZERO).await?;
         let served = spawn(cluster.server(), address).await?;
         cluster.populate(&scenario).await?;
         Ok(Self { scenario, seed, speed, cluster, served, pacer })

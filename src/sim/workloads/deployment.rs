@@ -1,8 +1,12 @@
 //! Deployments: a ReplicaSet for each template, and a rolling change from the old ones to the new one.
 
+use jiff::Timestamp;
 use k8s_openapi::{
-    api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet, ReplicaSetSpec},
-    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+    api::apps::v1::{Deployment, DeploymentCondition, DeploymentSpec, ReplicaSet, ReplicaSetSpec},
+    apimachinery::pkg::{
+        apis::meta::v1::{ObjectMeta, Time},
+        util::intstr::IntOrString,
+    },
 };
 use kube::{
     Resource, ResourceExt,
@@ -96,6 +100,36 @@ fn rollout(spec: &DeploymentSpec, current: &ReplicaSet, old: &[ReplicaSet]) -> V
     steps
 }
 
+/// Whether enough Pods are ready, and whether all are of the present template.
+fn conditions(deployment: &Deployment, (updated, ready): (i32, i32), now: Timestamp) -> Vec<DeploymentCondition> {
+    let wanted = deployment.spec.replicas.unwrap_or(1);
+    let rolling = deployment.spec.strategy.as_ref().and_then(|strategy| strategy.rolling_update.as_ref());
+    let most = rolling.and_then(|rolling| rolling.max_unavailable.as_ref());
+    let enough = ready >= wanted - most.map_or(0, |most| pods::scaled(most, wanted, false));
+    let complete = updated >= wanted && ready >= wanted;
+    let available = match enough {
+        true => ("Available", "True", "MinimumReplicasAvailable"),
+        false => ("Available", "False", "MinimumReplicasUnavailable"),
+    };
+    let progressing = ("Progressing", "True", if complete { "NewReplicaSetAvailable" } else { "ReplicaSetUpdated" });
+    let known = deployment.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let now = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
+    let condition = |(kind, status, reason): (&str, &str, &str)| {
+        let old = known.iter().find(|condition| condition.type_.as_deref() == Some(kind));
+        let same_status = old.filter(|old| old.status.as_deref() == Some(status));
+        let same = same_status.filter(|old| old.reason.as_deref() == Some(reason));
+        DeploymentCondition {
+            last_transition_time: same_status.map_or(Some(now.clone()), |old| old.last_transition_time.clone()),
+            last_update_time: same.map_or(Some(now.clone()), |old| old.last_update_time.clone()),
+            message: None,
+            reason: Some(reason.to_owned()),
+            status: Some(status.to_owned()),
+            type_: Some(kind.to_owned()),
+        }
+    };
+    vec![condition(available), condition(progressing)]
+}
+
 async fn write_status(
     world: &mut World,
     deployment: &Deployment,
@@ -116,6 +150,7 @@ async fn write_status(
         "availableReplicas": ready,
         "unavailableReplicas": (wanted - ready).max(0),
         "observedGeneration": deployment.metadata.generation,
+        "conditions": conditions(deployment, (updated, ready), world.clock.now()),
     });
     if let Some(written) = world.write_status(deployment, status).await? {
         world.deployments.assume(written);
