@@ -234,7 +234,7 @@ impl Watch {
         let mut object = bookmark(&api_version, kind, self.reached, ends_initial_events);
         if let View::Table(_) = self.view {
             let is_first = !std::mem::replace(&mut self.has_headed, true);
-            object = table::bookmark(&self.resource, object, is_first);
+            object = table::bookmark(&self.resource, &object, is_first);
         }
         let line = json!({ "type": "BOOKMARK", "object": object });
         lines.extend_from_slice(format!("{line}\n").as_bytes());

@@ -203,5 +203,6 @@ impl From<JournalEntry> for ActionReport {
 
 /// To six decimals: what is beyond is noise, and in the way of readers.
 fn rounded(number: f64) -> f64 {
-    (number * 1e6).round() / 1e6
+    // A sum of nothing is negative zero, which is nothing to show.
+    (number * 1e6).round() / 1e6 + 0.0
 }

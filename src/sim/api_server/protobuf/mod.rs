@@ -100,7 +100,8 @@ fn insert(object: &mut Map<String, Value>, field: &Field, raw: Raw<'_>, depth: u
         }
         kind => {
             let value = value(kind, raw, depth)?;
-            if !(field.left_out_when_empty && is_empty(&value)) && !value.is_null() {
+            let is_left_out = value.is_null() || (field.left_out_when_empty && is_empty(&value));
+            if !is_left_out {
                 object.insert(field.name.to_owned(), value);
             }
         }

@@ -21,8 +21,8 @@ pub(super) fn short(length: SignedDuration) -> String {
     };
     match seconds {
         // Clocks may differ a little.
-        ..-1 => "<invalid>".to_owned(),
-        ..0 => "0s".to_owned(),
+        ..=-2 => "<invalid>".to_owned(),
+        -1 => "0s".to_owned(),
         _ if seconds < 2 * MINUTE => format!("{seconds}s"),
         _ if seconds < 10 * MINUTE => two(MINUTE, 'm', 1, 's'),
         _ if seconds < 3 * HOUR => format!("{}m", seconds / MINUTE),

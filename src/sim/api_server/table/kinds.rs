@@ -9,13 +9,15 @@ use crate::sim::api_server::crd;
 pub(super) struct Kind {
     /// Columns as `Name`, `Name:integer`, and `*Name` for `-o wide`.
     columns: &'static [&'static str],
-    cells: fn(&Look<'_>) -> Vec<Value>,
+    cells: Cells,
 }
+
+type Cells = fn(&Look<'_>) -> Vec<Value>;
 
 impl Kind {
     /// The kind kept in a table.
     pub(super) fn of(table: &str) -> Self {
-        let (columns, cells): (&[&str], fn(&Look<'_>) -> Vec<Value>) = match table {
+        let (columns, cells): (&[&str], Cells) = match table {
             "pods" => (pods::COLUMNS, pods::cells),
             "nodes" => (cluster::NODE, cluster::node),
             "namespaces" => (cluster::NAMESPACE, cluster::namespace),

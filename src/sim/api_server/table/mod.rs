@@ -90,7 +90,7 @@ pub(super) fn table<'a>(
     (include, now): (Include, Timestamp),
 ) -> Value {
     let rows: Vec<Value> = objects.into_iter().map(|object| row(resource, object, include, now)).collect();
-    let mut table = headless(metadata, rows);
+    let mut table = headless(metadata, &rows);
     table["columnDefinitions"] = columns(resource).iter().map(Column::definition).collect();
     table
 }
@@ -101,14 +101,14 @@ pub(super) fn event(resource: &Resource, object: &Object, is_first: bool, includ
     if is_first {
         return table(resource, [object], &metadata, (include, now));
     }
-    headless(&metadata, vec![row(resource, object, include, now)])
+    headless(&metadata, &[row(resource, object, include, now)])
 }
 
 /// A table without rows whose one object is a bookmark.
-pub(super) fn bookmark(resource: &Resource, bookmark: Value, is_first: bool) -> Value {
+pub(super) fn bookmark(resource: &Resource, bookmark: &Value, is_first: bool) -> Value {
     let width = columns(resource).len();
     let metadata = json!({ "resourceVersion": bookmark["metadata"]["resourceVersion"] });
-    let mut table = headless(&metadata, vec![json!({ "cells": vec![""; width], "object": bookmark })]);
+    let mut table = headless(&metadata, &[json!({ "cells": vec![""; width], "object": bookmark })]);
     if is_first {
         table["columnDefinitions"] = columns(resource).iter().map(Column::definition).collect();
     }
@@ -120,7 +120,7 @@ pub(super) fn version_of(object: &Object) -> Value {
     json!({ "resourceVersion": object.version.to_string() })
 }
 
-fn headless(metadata: &Value, rows: Vec<Value>) -> Value {
+fn headless(metadata: &Value, rows: &[Value]) -> Value {
     let columns = Value::Null;
     json!({ "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns, "rows": rows })
 }

@@ -161,9 +161,8 @@ fn is_sidecar(container: &Look<'_>) -> bool {
 fn init_status(container: &Look<'_>, sidecar: bool, index: usize, total: usize) -> ControlFlow<String> {
     let terminated = container.at("/state/terminated").is_object();
     let waiting = container.text("/state/waiting/reason");
-    if terminated && container.number("/state/terminated/exitCode") == 0 {
-        ControlFlow::Continue(())
-    } else if sidecar && container.at("/started") == true {
+    let succeeded = terminated && container.number("/state/terminated/exitCode") == 0;
+    if succeeded || (sidecar && container.at("/started") == true) {
         ControlFlow::Continue(())
     } else if terminated {
         ControlFlow::Break(format!("Init:{}", ended(container)))

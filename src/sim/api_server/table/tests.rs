@@ -25,7 +25,7 @@ fn cells(table_name: &str, value: Value) -> Map<String, Value> {
     names.into_iter().zip(cells.clone()).collect()
 }
 
-fn container(state: Value, ready: bool) -> Value {
+fn container(state: &Value, ready: bool) -> Value {
     json!({ "name": "a", "ready": ready, "restartCount": 0, "state": state })
 }
 
@@ -44,19 +44,19 @@ fn pod(phase: &str, statuses: &[Value]) -> Value {
 
 #[rstest]
 #[case::pending(pod("Pending", &[]), "0/0", "Pending")]
-#[case::creating(pod("Pending", &[container(json!({ "waiting": { "reason": "ContainerCreating" } }), false)]), "0/1",
+#[case::creating(pod("Pending", &[container(&json!({ "waiting": { "reason": "ContainerCreating" } }), false)]), "0/1",
     "ContainerCreating")]
-#[case::running(pod("Running", &[container(running(), true)]), "1/1", "Running")]
-#[case::one_is_not_ready(pod("Running", &[container(running(), true), container(running(), false)]), "1/2", "Running")]
-#[case::killed(pod("Running", &[container(json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } }), false)]),
+#[case::running(pod("Running", &[container(&running(), true)]), "1/1", "Running")]
+#[case::one_is_not_ready(pod("Running", &[container(&running(), true), container(&running(), false)]), "1/2", "Running")]
+#[case::killed(pod("Running", &[container(&json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } }), false)]),
     "0/1", "OOMKilled")]
-#[case::without_a_reason(pod("Running", &[container(json!({ "terminated": { "exitCode": 3 } }), false)]), "0/1",
+#[case::without_a_reason(pod("Running", &[container(&json!({ "terminated": { "exitCode": 3 } }), false)]), "0/1",
     "ExitCode:3")]
-#[case::done(pod("Succeeded", &[container(json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }), false)]),
+#[case::done(pod("Succeeded", &[container(&json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }), false)]),
     "0/1", "Completed")]
 #[case::one_of_two_is_done(pod("Running", &[
-        container(json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }), false),
-        container(running(), true),
+        container(&json!({ "terminated": { "exitCode": 0, "reason": "Completed" } }), false),
+        container(&running(), true),
     ]), "1/2", "NotReady")]
 fn a_pod_is_summed_up_by_what_its_containers_do(#[case] pod: Value, #[case] ready: &str, #[case] status: &str) {
     let cells = cells("pods", pod);
@@ -65,7 +65,7 @@ fn a_pod_is_summed_up_by_what_its_containers_do(#[case] pod: Value, #[case] read
 
 #[test]
 fn a_pod_that_waits_for_its_init_containers_says_how_far_it_is() {
-    let mut pod = pod("Pending", &[container(json!({ "waiting": { "reason": "PodInitializing" } }), false)]);
+    let mut pod = pod("Pending", &[container(&json!({ "waiting": { "reason": "PodInitializing" } }), false)]);
     pod["spec"]["initContainers"] = json!([{ "name": "one" }, { "name": "two" }]);
     pod["status"]["initContainerStatuses"] = json!([
         { "name": "one", "state": { "terminated": { "exitCode": 0 } } },
@@ -76,7 +76,7 @@ fn a_pod_that_waits_for_its_init_containers_says_how_far_it_is() {
 
 #[test]
 fn a_sidecar_counts_among_the_containers() {
-    let mut pod = pod("Running", &[container(running(), true)]);
+    let mut pod = pod("Running", &[container(&running(), true)]);
     pod["spec"]["initContainers"] = json!([{ "name": "proxy", "restartPolicy": "Always" }]);
     pod["status"]["initContainerStatuses"] = json!([
         { "name": "proxy", "ready": true, "started": true, "restartCount": 2, "state": running() },
@@ -87,7 +87,7 @@ fn a_sidecar_counts_among_the_containers() {
 
 #[test]
 fn restarts_are_told_with_the_last_one() {
-    let mut status = container(running(), true);
+    let mut status = container(&running(), true);
     status["restartCount"] = 4.into();
     status["lastState"] = json!({ "terminated": { "exitCode": 1, "finishedAt": "2026-01-01T00:55:00Z" } });
     assert_eq!(cells("pods", pod("Running", &[status]))["Restarts"], "4 (5m ago)");
@@ -95,7 +95,7 @@ fn restarts_are_told_with_the_last_one() {
 
 #[test]
 fn a_pod_that_is_being_deleted_is_terminating_until_it_has_ended() {
-    let mut value = pod("Running", &[container(running(), true)]);
+    let mut value = pod("Running", &[container(&running(), true)]);
     value["metadata"]["deletionTimestamp"] = "2026-01-01T00:59:00Z".into();
     assert_eq!(cells("pods", value.clone())["Status"], "Terminating");
     value["status"]["phase"] = "Succeeded".into();

@@ -212,7 +212,7 @@ fn metrics(scaler: &Look<'_>) -> String {
     let texts: Vec<String> = scaler.list("/spec/metrics").map(|metric| metric_target(&metric)).collect();
     match texts.len() {
         0 => NONE.to_owned(),
-        ..=SHOWN => texts.join(", "),
+        1..=SHOWN => texts.join(", "),
         all => format!("{} + {} more...", texts[..SHOWN].join(", "), all - SHOWN),
     }
 }
