@@ -67,21 +67,21 @@ fn kubectl() -> Option<PathBuf> {
 /// Serves the playground scenario at sixty times real time, when there is a kubectl.
 fn playground() -> Option<Playground> {
     let kubectl = kubectl()?;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
     let mut process = Command::new(env!("CARGO_BIN_EXE_tailor"))
         .args(["simulate", "--serve", "127.0.0.1:0", "--speed", "60"])
         .current_dir(folder.path())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
-    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        .expect("cargo has built it");
+    let mut stdout = BufReader::new(process.stdout.take().expect("it is piped"));
     let mut line = String::new();
     while !line.contains("export KUBECONFIG=") {
         line.clear();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "it ended before it was served");
+        assert_ne!(stdout.read_line(&mut line).expect("text"), 0, "it ended before it was served");
     }
-    let kubeconfig = folder.path().canonicalize().unwrap().join("tailor.kubeconfig");
-    assert!(line.contains(kubeconfig.to_str().unwrap()) && kubeconfig.is_file(), "{line}");
+    let kubeconfig = folder.path().canonicalize().expect("it was just made").join("tailor.kubeconfig");
+    assert!(line.contains(kubeconfig.to_str().expect("a path of text")) && kubeconfig.is_file(), "{line}");
     Some(Playground { process, stdout, folder, kubectl })
 }
 
@@ -95,7 +95,7 @@ impl Playground {
 
     /// Runs kubectl to its end. Gives whether it went well, and all that it said.
     fn try_run(&self, arguments: &str) -> (bool, String) {
-        let output = self.command(arguments).output().unwrap();
+        let output = self.command(arguments).output().expect("kubectl starts");
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
@@ -108,8 +108,8 @@ impl Playground {
 
     /// Runs kubectl with a file that holds `manifests` as its last argument.
     fn try_run_with(&self, arguments: &str, manifests: &str) -> (bool, String) {
-        let file = tempfile::NamedTempFile::new_in(self.folder.path()).unwrap();
-        std::fs::write(file.path(), manifests).unwrap();
+        let file = tempfile::NamedTempFile::new_in(self.folder.path()).expect("the folder is writable");
+        std::fs::write(file.path(), manifests).expect("the folder is writable");
         self.try_run(&format!("{arguments} -f {}", file.path().display()))
     }
 

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn served() -> Served {
     let server = ApiServer::new(ServerConfig { clock: Clock::System, seed: 1, watch_history: 1_000 });
-    serve::spawn(&server, "127.0.0.1:0".parse().unwrap()).await.unwrap()
+    serve::spawn(&server, "127.0.0.1:0".parse().expect("an address")).await.expect("a free port")
 }
 
 fn config_map(name: &str) -> ConfigMap {
@@ -80,12 +80,13 @@ async fn addresses_that_others_can_reach_are_refused(#[case] address: &str) {
 
 /// Sends bytes and gives the head of the answer.
 async fn raw(served: &Served, request: &str, body: &[u8]) -> String {
-    let mut connection = TcpStream::connect(served.address()).await.unwrap();
-    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut connection = TcpStream::connect(served.address()).await.expect("it is served");
+    connection.write_all(request.as_bytes()).await.expect("it reads");
     // The server may have answered and closed before it has read everything.
     _ = connection.write_all(body).await;
     let mut answer = vec![0; 4_096];
-    let length = timeout(PATIENCE, connection.read(&mut answer)).await.unwrap().unwrap();
+    let length =
+        timeout(PATIENCE, connection.read(&mut answer)).await.expect("it answers in time").expect("it answers");
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 

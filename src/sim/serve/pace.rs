@@ -30,3 +30,43 @@ pub(super) async fn keep(speed: f64) {
         sleep_until(due).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, net::TcpStream};
+
+    use tokio::{io::AsyncReadExt, net::TcpListener, time::sleep};
+
+    use super::*;
+    use crate::sim::serve::runtime;
+
+    #[test]
+    fn timers_go_off_at_their_exact_times_however_fast_time_goes() {
+        runtime().unwrap().block_on(async {
+            tokio::spawn(keep(100_000.0));
+            let (began, began_outside) = (Instant::now(), std::time::Instant::now());
+            for minute in 1..=60 {
+                sleep_until(began + Duration::from_mins(minute)).await;
+                assert_eq!(began.elapsed(), Duration::from_mins(minute));
+            }
+            // An hour takes 36 ms, less a tick that may have begun before.
+            assert!(began_outside.elapsed() >= Duration::from_millis(30), "{:?}", began_outside.elapsed());
+        });
+    }
+
+    #[test]
+    fn time_does_not_leap_while_a_socket_is_waited_for() {
+        runtime().unwrap().block_on(async {
+            tokio::spawn(keep(1.0));
+            let leap = tokio::spawn(sleep(Duration::from_hours(1)));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let client = thread::spawn(move || TcpStream::connect(address).unwrap().write_all(b"hello").unwrap());
+            let mut words = String::new();
+            listener.accept().await.unwrap().0.read_to_string(&mut words).await.unwrap();
+            client.join().unwrap();
+            assert_eq!(words, "hello");
+            assert!(!leap.is_finished(), "an hour has gone by");
+        });
+    }
+}

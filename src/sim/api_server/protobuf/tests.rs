@@ -52,7 +52,7 @@ fn quantities_ports_and_maps_are_read_as_their_json() {
 
 #[test]
 fn times_and_bytes_are_read_as_their_json() {
-    let time = bytes(8, &[8, 0x80, 0xa3, 0xd2, 0xca, 6]);
+    let time = bytes(8, &[8, 0x80, 0xf2, 0xd6, 0xca, 6]);
     let data = bytes(2, &[bytes(1, b"key"), bytes(2, b"value")].concat());
     let object = object(&body("v1", "Secret", &[bytes(1, &time), data].concat())).unwrap();
     assert_eq!(object["metadata"]["creationTimestamp"], "2026-01-01T00:00:00Z");

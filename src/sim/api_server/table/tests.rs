@@ -99,7 +99,7 @@ fn a_pod_that_is_being_deleted_is_terminating_until_it_has_ended() {
     value["metadata"]["deletionTimestamp"] = "2026-01-01T00:59:00Z".into();
     assert_eq!(cells("pods", value.clone())["Status"], "Terminating");
     value["status"]["phase"] = "Succeeded".into();
-    assert_eq!(cells("pods", value)["Status"], "Running");
+    assert_eq!(cells("pods", value)["Status"], "Succeeded");
 }
 
 #[test]
