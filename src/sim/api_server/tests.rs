@@ -4,6 +4,7 @@ mod apply;
 mod custom;
 mod discover;
 mod lists;
+mod outside;
 mod own;
 mod pods;
 mod removal;
