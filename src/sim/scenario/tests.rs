@@ -281,6 +281,22 @@ fn traces_become_workloads_sized_without_looking_twice() {
     assert_eq!(load.demand(&key, start).memory, Bytes::mib(128));
 }
 
+#[rstest]
+#[case("1")]
+#[case("1e3")]
+#[case("true")]
+#[case("null")]
+#[case("0x1f")]
+fn a_series_may_be_called_as_yaml_calls_a_value(#[case] name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.csv");
+    fs::write(&file, format!("series,t_seconds,cpu_cores,memory_bytes\n{name},0,1,1\n")).unwrap();
+    let scenario = Scenario::from_traces(&[file], None).unwrap();
+    let deployment = scenario.manifests.iter().find(|m| m.kind() == "Deployment").unwrap();
+    assert_eq!(deployment.name(), name);
+    assert_eq!(deployment.value["spec"]["selector"]["matchLabels"]["app"], name);
+}
+
 #[test]
 fn a_run_from_traces_is_as_long_as_the_longest_or_as_asked() {
     let folder = tempfile::tempdir().unwrap();
