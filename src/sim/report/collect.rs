@@ -201,7 +201,7 @@ impl From<JournalEntry> for ActionReport {
     }
 }
 
-/// To six decimals: what is beyond is noise, and in the way of readers.
+/// To six decimals: what is beyond is noise, and in the way of readers. Never a negative zero, which an empty sum is.
 fn rounded(number: f64) -> f64 {
-    (number * 1e6).round() / 1e6
+    (number * 1e6).round() / 1e6 + 0.0
 }
