@@ -3,11 +3,15 @@
 use std::{fs, path::Path, time::Duration};
 
 use assert_cmd::Command;
+use jiff::SignedDuration;
 use serde_json::Value;
-use tailor::sim::{
-    cluster,
-    report::{Report, collect::Outcome},
-    scenario::Scenario,
+use tailor::{
+    controller::Action,
+    sim::{
+        cluster,
+        report::{Report, collect::Outcome},
+        scenario::Scenario,
+    },
 };
 
 /// A Deployment with one Pod of one container `app`.
@@ -54,6 +58,10 @@ fn run(text: &str) -> Report {
     outcome(text).report()
 }
 
+fn halved(before: Option<f64>, after: Option<f64>) -> bool {
+    before.zip(after).is_some_and(|(before, after)| after * 2.0 <= before)
+}
+
 fn small() -> String {
     let manifests = [
         node("n1", "a", 8),
@@ -72,8 +80,8 @@ fn oversized_workloads_shrink_in_place() {
     let report = run(&small());
     assert!(report.resizes_applied >= 2, "{report:?}");
     assert_eq!((report.evictions, report.oom_kills, report.container_restarts), (0, 0, 0));
-    assert!(report.cpu_slack_after * 2.0 <= report.cpu_slack_before, "{report:?}");
-    assert!(report.memory_slack_after < report.memory_slack_before, "{report:?}");
+    assert!(halved(report.slack.cpu_slack_before, report.slack.cpu_slack_after), "{report:?}");
+    assert!(report.slack.memory_slack_after < report.slack.memory_slack_before, "{report:?}");
     assert_eq!(report.simulated_seconds, 3 * 3_600);
 }
 
@@ -163,7 +171,41 @@ fn a_deferred_resize_is_carried_out_in_place_once_there_is_room() {
     assert_eq!(after.cpu_usage, 2_500_000_000, "gets what it wants once there is room");
     let report = outcome.report();
     assert!(report.resizes_deferred >= 1, "{:?}", report.actions);
+    let granted: Vec<_> = report.actions.iter().filter(|action| action.action == Action::Grant).collect();
+    assert_eq!(granted.len(), 1, "{:?}", report.actions);
+    assert!(granted[0].time.duration_since(report.start) >= SignedDuration::from_hours(2), "not before there is room");
     assert_eq!((report.evictions, report.container_restarts), (0, 0), "{:?}", report.actions);
+}
+
+/// A LimitRange that comes after 10 minutes lets no Pod of `web` pass, whose Pod goes at 20 minutes.
+fn outage() -> String {
+    let spec = format!(
+        "  duration: 3h\n  events:\n  - at: 10m\n    apply:\n      apiVersion: v1\n      kind: LimitRange\n      metadata: \
+         {{name: most, namespace: default}}\n      spec: {{limits: [{{type: Container, max: {{memory: 32Mi}}}}]}}\n  - {{at: \
+         20m, delete: {{apiVersion: v1, kind: Node, name: n1}}}}\n  loads:\n{}",
+        load("web", "80m")
+    );
+    let web = deployment("web", "a", "{cpu: 1, memory: 1Gi}", "{cpu: 2, memory: 2Gi}");
+    scenario(&spec, &[node("n1", "a", 8), node("n2", "a", 8), web, policy("web"), policy("lost")])
+}
+
+#[test]
+fn an_outage_is_reported_and_no_saving() {
+    let report = run(&outage());
+    let web = &report.workloads[0];
+    assert!(web.pods_refused > 3, "{web:?}");
+    assert!(web.pods_refused < 100, "tried less and less often: {web:?}");
+    assert!(web.pods_message.as_ref().is_some_and(|message| message.contains("maximum memory usage")), "{web:?}");
+    let slack = report.slack;
+    assert_eq!((slack.cpu_slack_before, slack.cpu_slack_after, slack.memory_slack_after), (None, None, None));
+    assert_eq!(web.containers[0].slack.memory_slack_after, None);
+}
+
+#[test]
+fn a_policy_without_its_target_leaves_a_trace() {
+    let report = run(&outage());
+    let lost = report.policies.iter().find(|policy| policy.name == "lost").expect("it is listed");
+    assert_eq!(lost.conditions[0].reason, "TargetNotFound");
 }
 
 #[test]
@@ -205,7 +247,7 @@ fn default_scenario(duration: Duration) -> Report {
         .block_on(cluster::run(&scenario, 1, &mut |_| {}))
         .expect("runs to its end");
     let report = outcome.report();
-    let evicted: Vec<_> = report.actions.iter().filter(|a| a.action == tailor::controller::Action::Evict).collect();
+    let evicted: Vec<_> = report.actions.iter().filter(|a| a.action == Action::Evict).collect();
     assert_eq!(evicted.len(), 1, "{evicted:?}");
     assert_eq!(evicted[0].workload, "crane/Deployment/input12");
     assert_eq!(report.resizes_infeasible, 1);
@@ -224,6 +266,6 @@ fn the_default_scenario_begins_as_it_says() {
 #[test]
 fn the_default_scenario_keeps_its_promises_for_a_day() {
     let report = default_scenario(Duration::from_hours(24));
-    assert!(report.cpu_slack_after * 2.0 <= report.cpu_slack_before, "{report:?}");
-    assert!(report.memory_slack_after * 2.0 <= report.memory_slack_before, "{report:?}");
+    assert!(halved(report.slack.cpu_slack_before, report.slack.cpu_slack_after), "{report:?}");
+    assert!(halved(report.slack.memory_slack_before, report.slack.memory_slack_after), "{report:?}");
 }

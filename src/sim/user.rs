@@ -1,14 +1,18 @@
 //! The user of the embedded cluster: creates, replaces and deletes what a scenario says.
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Client,
-    api::{Api, ApiResource, DynamicObject, GroupVersionKind},
+    api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams},
     core::{Status, response::StatusSummary},
     discovery::{self, ApiCapabilities, Scope},
 };
 use serde_json::Value;
 
-use super::scenario::{Change, Error, Manifest, Place, format::ObjectRef};
+use super::{
+    api_server::rules::template,
+    scenario::{Change, Error, Manifest, Place, format::ObjectRef},
+};
 
 /// Who the API server takes the user for.
 pub(super) const NAME: &str = "user";
@@ -52,6 +56,38 @@ pub(super) async fn apply(client: &Client, manifest: &Manifest) -> Result<(), Er
     let request = request.map_err(|error| refused(&kube::Error::HttpError(error)))?;
     client.request::<Value>(request).await.map_err(|error| refused(&error))?;
     Ok(())
+}
+
+/// Has the server judge a Pod of the workload, as far as can be told without the workload's controllers; `None` for what
+/// makes no Pods. The Pod is not kept.
+///
+/// # Errors
+/// The template is at fault, or the namespace's LimitRanges and ResourceQuotas let no such Pod pass.
+pub(super) async fn try_pod(client: &Client, manifest: &Manifest) -> Result<Option<Pod>, Error> {
+    let Some(path) = template::path(manifest.kind()) else { return Ok(None) };
+    if let Some((field, value)) = template::unreadable(&manifest.value) {
+        let problem = format!("{field}: `{value}` is not a quantity; write 250m or 2 for CPU, 64Mi or 1Gi for memory");
+        return Err(Error::Invalid { place: manifest.place_of(&field), problem });
+    }
+    if let Err(status) = template::check(&manifest.value) {
+        return Err(refusal(manifest, &kube::Error::Api(Box::new(in_kubes_terms(&status)))));
+    }
+    let Some(mut pod) = template::pod(&manifest.value) else { return Ok(None) };
+    pod.metadata.name = None;
+    pod.metadata.generate_name = Some(format!("{}-", manifest.name()));
+    let pods = Api::<Pod>::namespaced(client.clone(), manifest.namespace().unwrap_or("default"));
+    let admitted = pods.create(&PostParams { dry_run: true, ..PostParams::default() }, &pod).await;
+    admitted.map(Some).map_err(|error| Error::Refused {
+        place: manifest.place_of(&format!("{}.spec.containers", path.join("."))),
+        object: format!("the Pods of {}", manifest.object()),
+        message: words(&error),
+    })
+}
+
+/// The two types say the same.
+fn in_kubes_terms(status: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Status) -> Status {
+    let value = serde_json::to_value(status).unwrap_or_default();
+    serde_json::from_value(value).unwrap_or_default()
 }
 
 async fn delete(client: &Client, object: &ObjectRef, place: &Place) -> Result<(), Error> {

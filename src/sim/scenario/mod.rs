@@ -14,6 +14,7 @@ mod from_trace;
 mod kubelets;
 mod load;
 mod manifest;
+mod nodes;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ pub use error::Error;
 use format::{FaultSpec, KubeletsSpec, ObjectRef};
 pub use load::Loads;
 pub use manifest::Manifest;
+pub use nodes::Nodes;
 
 /// A scenario in which every reference has been resolved.
 #[derive(Clone, Debug)]
