@@ -201,6 +201,58 @@ fn an_outage_is_reported_and_no_saving() {
     assert_eq!(web.containers[0].slack.memory_slack_after, None);
 }
 
+/// A Deployment that is Ready after so many seconds, wants two cores for 90 seconds and 100m from then on, and is
+/// boosted to five times its size.
+fn starting(ready_after: u32) -> Report {
+    let annotations = format!("      annotations: {{sim.tailor.dev/startup-seconds: \"{ready_after}\"}}\n    spec:\n");
+    let web = deployment("web", "a", "{cpu: 300m, memory: 1Gi}", "{cpu: 600m, memory: 2Gi}");
+    let web = web.replace("    spec:\n      nodeSelector", &format!("{annotations}      nodeSelector"));
+    let web = web.replacen(
+        "template:\n    metadata: {labels: {app: web}}",
+        "template:\n    metadata:\n      labels: {app: web}",
+        1,
+    );
+    let boosted =
+        policy("web").replace("spec: {targetRef", "spec: {startup: {cpu: {factor: 5}, timeout: 5m}, targetRef");
+    let load = "  - workload: {kind: Deployment, name: web}\n    constant: {cpu: 100m, memory: 100Mi}\n    startup: {cpu: 2, \
+                duration: 90s}\n";
+    run(&scenario(&format!("  duration: 3h\n  loads:\n{load}"), &[node("n1", "a", 8), web, boosted]))
+}
+
+#[rstest::rstest]
+#[case::after_it_is_ready(90, 120)]
+#[case::at_the_timeout(3_600, 300)]
+fn the_very_first_start_is_boosted_until_it_ends(#[case] ready_after: u32, #[case] end: i64) {
+    let report = starting(ready_after);
+    let first = report.actions.first().expect("the boost is taken back");
+    assert_eq!(first.reason.to_string(), "StartupBoostEnded", "{:?}", report.actions);
+    let (from, to) = (first.from["app"], first.to["app"]);
+    let cpu = |of: tailor::resources::Resources| of.cpu.map(|cpu| cpu.0);
+    assert_eq!((cpu(from.requests), cpu(from.limits)), (Some(1_500), Some(3_000)));
+    assert_eq!((cpu(to.requests), cpu(to.limits)), (Some(300), Some(600)), "what its owner chose, until more is known");
+    let late = first.time.duration_since(report.start).as_secs() - end;
+    assert!((0..15).contains(&late), "{late} s late");
+}
+
+#[test]
+fn a_start_teaches_nothing_about_the_rest() {
+    let report = starting(90);
+    let most = report.actions.iter().skip(1).filter_map(|action| action.to["app"].requests.cpu).max();
+    assert!(most.is_some_and(|most| most.0 <= 120), "{:?}", report.actions);
+}
+
+/// What a container uses jumps from 250 MiB to 700 MiB after it was cut to fit.
+#[test]
+fn a_step_of_memory_costs_one_kill_if_the_first_size_would_have_held_it() {
+    let steps = "  - workload: {kind: Deployment, name: web}\n    steps: [{at: 0s, cpu: 80m, memory: 250Mi}, {at: 2h, cpu: 80m, \
+                 memory: 700Mi}]\n";
+    let web = deployment("web", "a", "{cpu: 1, memory: 1Gi}", "{cpu: 1, memory: 1Gi}");
+    let report =
+        run(&scenario(&format!("  duration: 3h\n  loads:\n{steps}"), &[node("n1", "a", 8), web, policy("web")]));
+    assert_eq!(report.oom_kills, 1, "{:?}", report.actions);
+    assert_eq!(report.workloads[0].containers[0].requests_after.memory, Some(tailor::resources::Bytes::mib(1_024)));
+}
+
 #[test]
 fn a_policy_without_its_target_leaves_a_trace() {
     let report = run(&outage());
