@@ -48,10 +48,13 @@ fn policy(spec: &str) -> String {
     "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n",
     &["(document 3)", "set exactly one of targetRef and selector"]
 )]
-#[case::no_such_strategy("  strategy: Sometimes\n", &["f.yaml, line 14 (document 3)", "Sometimes"])]
+#[case::no_such_strategy("  strategy: Sometimes\n", &["f.yaml, line 14 (document 3)", "Sometimes", "\"Off\", \"Initial\""])]
+#[case::no_strategy_but_a_boolean("  strategy: false\n", &["f.yaml, line 14 (document 3)", "quote it, as \"Off\""])]
+#[case::no_length_of_time("  update: {deferredTimeout: soon}\n", &["(document 3)", "such as 90s, 10m or 1h30m"])]
 fn a_bad_policy_is_refused(#[case] spec: &str, #[case] expected: &[&str]) {
     let error = refused_scenario(&policy(spec));
     assert!(expected.iter().all(|words| error.contains(words)), "{error}");
+    assert!(!error.contains("<nil>"), "{error}");
 }
 
 #[rstest]
@@ -87,7 +90,7 @@ const LARGE: &str =
 #[case::no_quantity("{requests: {cpu: one}}", &["f.yaml, line 21 (document 3)", "resources.requests.cpu: `one` is not a quantity; write 250m"])]
 #[case::negative("{requests: {cpu: \"-1\"}}", &["f.yaml, line 21 (document 3)", "Deployment.apps \"web\" is invalid", "must be greater than or equal to 0"])]
 #[case::limit_below_request("{requests: {cpu: 2}, limits: {cpu: 1}}", &["f.yaml, line 21 (document 3)", "must be less than or equal to cpu limit of 1"])]
-#[case::larger_than_any_node("{requests: {cpu: 5}}", &["f.yaml, line 19 (document 3)", "requests cpu 5", "the largest has cpu 4, memory 8Gi; request less"])]
+#[case::larger_than_any_node("{requests: {cpu: 5}}", &["f.yaml, line 18 (document 3)", "requests cpu 5", "the largest has cpu 4, memory 8Gi; request less"])]
 fn a_workload_that_could_never_run_is_refused(#[case] resources: &str, #[case] expected: &[&str]) {
     let error = refused_scenario(&format!("{HEAD}{LARGE}---\n{}", deployment("{app: web}", resources)));
     assert!(expected.iter().all(|words| error.contains(words)), "{error}");
@@ -150,6 +153,7 @@ fn a_bad_trace_of_a_scenario_is_named_with_the_place_that_names_it() {
 }
 
 #[rstest]
+#[case::a_trace(&["web.csv"], "run it with `tailor simulate --trace web.csv`")]
 #[case::scenario(&["absent.yaml"], "cannot read scenario absent.yaml")]
 #[case::folder(&["."], "cannot read scenario .")]
 #[case::trace(&["--trace", "absent.csv"], "cannot read trace absent.csv")]

@@ -120,7 +120,36 @@ fn refusal(manifest: &Manifest, error: &kube::Error) -> Error {
         kube::Error::Api(status) => cause(status).or_else(|| unknown_field(&message)),
         _ => None,
     };
+    let message = curable(&message);
     Error::Refused { place: manifest.place_of(field.as_deref().unwrap_or("")), object: manifest.object(), message }
+}
+
+/// What the server adds to other faults, and what says nothing to people.
+const NOT_ALL_CHECKED: &str = "<nil>: Invalid value: null: some validation rules were not checked because the object was \
+                               invalid; correct the existing errors to complete validation";
+
+/// What to do about faults that the server names and says no more of.
+const CURES: [(&str, &str); 4] = [
+    (
+        "must be of type string: \"boolean\"",
+        "YAML may read Off, On, Yes and No as true and false; quote it, as \"Off\"",
+    ),
+    ("(ms|s|m|h))+$'", "write a length of time, such as 90s, 10m or 1h30m"),
+    ("unknown field", "correct its name or its place, or leave it out"),
+    ("Unsupported value", "write one of the supported values"),
+];
+
+/// The server's words for people who read one line: without what follows from the rest, and with what to do.
+fn curable(message: &str) -> String {
+    let mut text = message.replace(&format!(", {NOT_ALL_CHECKED}"), "");
+    if text != message && !text.contains(", spec") {
+        // One fault needs no brackets.
+        text = text.replacen(": [", ": ", 1).trim_end_matches(']').to_owned();
+    }
+    for (_, cure) in CURES.iter().filter(|(fault, _)| message.contains(fault)) {
+        text = format!("{text}; {cure}");
+    }
+    text
 }
 
 fn words(error: &kube::Error) -> String {
@@ -140,4 +169,29 @@ fn cause(status: &Status) -> Option<String> {
 fn unknown_field(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unknown field \"")?;
     Some(rest.split_once('"')?.0.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::enumeration(
+        "P \"p\" is invalid: [spec.strategy: Unsupported value: \"No\": supported values: \"Off\", <nil>: Invalid value: \
+         null: some validation rules were not checked because the object was invalid; correct the existing errors to \
+         complete validation]",
+        "P \"p\" is invalid: spec.strategy: Unsupported value: \"No\": supported values: \"Off\"; write one of the supported \
+         values"
+    )]
+    #[case::boolean(
+        "spec.strategy in body must be of type string: \"boolean\"",
+        "spec.strategy in body must be of type string: \"boolean\"; YAML may read Off, On, Yes and No as true and false; \
+         quote it, as \"Off\""
+    )]
+    #[case::plain("it is full", "it is full")]
+    fn refusals_say_what_to_do(#[case] message: &str, #[case] expected: &str) {
+        assert_eq!(curable(message), expected);
+    }
 }

@@ -98,6 +98,10 @@ impl Scenario {
     /// Something in it is wrong, as far as that can be told without an API server.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = path.display().to_string();
+        let looks_like = |ending| file.to_ascii_lowercase().ends_with(ending);
+        if looks_like(".csv") || looks_like(".csv.gz") {
+            return Err(Error::IsTrace { file });
+        }
         let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { file: file.clone(), source })?;
         Self::parse(&file, &text, path.parent().unwrap_or(Path::new(".")))
     }

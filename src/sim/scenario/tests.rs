@@ -49,7 +49,7 @@ fn web(load: &str) -> String {
 #[case::event("  events:\n  - at: 1h\n    patch: {}\n", "line 6 (document 1), column 5: unknown field `patch`")]
 #[case::fault("  faults:\n  - nodeBurns: {}\n", "line 5 (document 1), column 5: unknown variant `nodeBurns`")]
 #[case::fault_field("  faults:\n  - kubeletRestarts: {node: n1, at: 1h, x: 1}\n", "unknown field `x`")]
-#[case::missing("  loads:\n  - constant: {cpu: 1, memory: 1}\n", "missing field `workload`")]
+#[case::missing("  loads:\n  - constant: {cpu: 1, memory: 1}\n", "missing field `workload`; add it")]
 #[case::duration("  duration: soon\n", "line 4 (document 1), column 13: `soon` is not a length of time: write 90s")]
 #[case::no_duration("  duration: 0s\n", "line 4 (document 1): duration must be above zero")]
 #[case::no_interval("  sampleInterval: 1ms\n", "line 4 (document 1): sampleInterval must be at least 1s")]
@@ -102,6 +102,16 @@ fn a_mistake_in_the_scenario_is_named_with_its_place(#[case] spec: &str, #[case]
 fn a_load_that_makes_no_sense_is_refused(#[case] load: &str, #[case] expected: &str) {
     let error = parse(&web(load)).unwrap_err();
     assert!(error.contains(expected) && error.contains("f.yaml, line 5 (document 1)"), "{error}");
+}
+
+#[test]
+fn the_items_of_a_list_are_manifests() {
+    let list = "---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Node\n  metadata: {name: a}\n- apiVersion: \
+                v1\n  kind: Node\n  metadata: {name: b}\n";
+    let head = "apiVersion: sim.tailor.dev/v1alpha1\nkind: Scenario\nspec: {}\n";
+    let scenario = Scenario::parse("f.yaml", &format!("{head}{list}"), Path::new("")).unwrap();
+    let names: Vec<_> = scenario.manifests.iter().map(|m| (m.name(), m.place_of("metadata.name").line)).collect();
+    assert_eq!(names, [("a", 10), ("b", 13)]);
 }
 
 #[test]
