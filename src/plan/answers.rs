@@ -217,7 +217,7 @@ fn resize(situation: &Situation<'_>, moves: &[Move<'_>], now: Timestamp) -> Plan
         Why::StartupBoost
     } else if moves.iter().any(Move::is_up) {
         Why::Undersized
-    } else if startup::ended_lately(spec, pod, now) && moves.iter().any(cpu) {
+    } else if startup::is_boost_left(situation, now) && moves.iter().any(cpu) {
         Why::StartupBoostEnded
     } else {
         Why::Oversized

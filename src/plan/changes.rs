@@ -112,7 +112,7 @@ impl<'a> Moves<'a> {
     fn lower(&mut self, situation: &Situation<'a>, wish: &Wish, step: Move<'a>, now: Timestamp) {
         let (spec, history, resource) = (situation.spec, situation.history, step.resource);
         let name = &step.container.name;
-        if resource == ResourceKind::Cpu && startup::ended_lately(spec, situation.pod, now) {
+        if resource == ResourceKind::Cpu && startup::is_boost_left(situation, now) {
             // The boost was never meant to stay: no samples are needed to know that.
             self.downs.push(step);
         } else if amount(wish.upper, resource).is_none() {

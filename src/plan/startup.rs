@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Plan, Situation, Step, later};
 use crate::{
-    api::{StartupPolicy, VerticalResizePolicySpec},
+    api::StartupPolicy,
     recommend::ContainerLimits,
     resources::{ContainerResources, MilliCpu, PodView},
 };
@@ -14,11 +14,12 @@ pub fn is_active(policy: &StartupPolicy, pod: &PodView, now: Timestamp) -> bool 
     now < end(policy, pod)
 }
 
-/// Whether the Pod's start ended so lately that CPU it has too much of must be the boost: no need to watch it first.
-pub(super) fn ended_lately(spec: &VerticalResizePolicySpec, pod: &PodView, now: Timestamp) -> bool {
+/// Whether CPU that the Pod has too much of must be its boost: its start ended lately, and nothing was taken back since.
+pub(super) fn is_boost_left(situation: &Situation<'_>, now: Timestamp) -> bool {
+    let Situation { spec, pod, history, .. } = situation;
     spec.startup.as_ref().is_some_and(|policy| {
         let end = end(policy, pod);
-        end <= now && now < later(end, spec.update.scale_down_stabilization)
+        end <= now && now < later(end, spec.update.scale_down_stabilization) && !history.cpu_lowered_since(end)
     })
 }
 

@@ -254,6 +254,17 @@ fn a_boost_is_taken_back_at_once_whatever_is_known(#[case] ready: Option<i64>, #
 }
 
 #[test]
+fn what_is_lowered_after_the_boost_is_an_ordinary_shrink() {
+    let mut scene = Scene::new();
+    unknown(&mut scene, 300);
+    (scene.pod.created, scene.pod.ready_since) = (Some(ago(5)), Some(ago(1)));
+    let end = scene.plan();
+    scene.apply(changed(&end).to_vec().as_slice());
+    scene.wish(100, 512);
+    assert_eq!(scene.plan().why, Why::ScaleDownStabilizing);
+}
+
+#[test]
 fn a_pod_that_starts_is_boosted_though_nothing_is_known_of_its_use() {
     let mut scene = Scene::new();
     unknown(&mut scene, 1_500);
