@@ -114,7 +114,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-    fn pod(desired: &str, actual: &str, conditions: serde_json::Value) -> PodView {
+    fn pod(desired: &str, actual: &str, conditions: &serde_json::Value) -> PodView {
         let size = |cpu: &str| json!({ "requests": { "cpu": cpu } });
         let pod = json!({
             "metadata": { "name": "web-0", "namespace": "shop", "uid": "u1", "generation": 1 },
@@ -134,19 +134,19 @@ mod tests {
     #[test]
     fn a_deferred_resize_that_is_carried_out_is_a_grant() {
         let mut waiting = Waiting::default();
-        assert_eq!(waiting.look(pod("1", "500m", deferred()), NOW), None);
-        assert_eq!(waiting.look(pod("2", "500m", deferred()), NOW), None, "asked again, it waits on");
-        let grant = waiting.look(pod("2", "2", json!([])), NOW).unwrap();
+        assert_eq!(waiting.look(pod("1", "500m", &deferred()), NOW), None);
+        assert_eq!(waiting.look(pod("2", "500m", &deferred()), NOW), None, "asked again, it waits on");
+        let grant = waiting.look(pod("2", "2", &json!([])), NOW).unwrap();
         assert_eq!(grant.changes[0].from.requests.cpu, Some(MilliCpu(500)));
         assert_eq!(grant.changes[0].to.requests.cpu, Some(MilliCpu(2_000)));
-        assert_eq!(waiting.look(pod("2", "2", json!([])), NOW), None, "once");
+        assert_eq!(waiting.look(pod("2", "2", &json!([])), NOW), None, "once");
     }
 
     #[test]
     fn neither_a_wish_that_was_taken_back_nor_a_plain_resize_is_a_grant() {
         let mut waiting = Waiting::default();
-        waiting.look(pod("1", "500m", deferred()), NOW);
-        assert_eq!(waiting.look(pod("500m", "500m", json!([])), NOW), None);
-        assert_eq!(waiting.look(pod("1", "1", json!([])), NOW), None);
+        waiting.look(pod("1", "500m", &deferred()), NOW);
+        assert_eq!(waiting.look(pod("500m", "500m", &json!([])), NOW), None);
+        assert_eq!(waiting.look(pod("1", "1", &json!([])), NOW), None);
     }
 }
