@@ -186,11 +186,13 @@
       cb: mean("cpu_slack_before", cpuWeight), ca: mean("cpu_slack_after", cpuWeight),
       mb: mean("memory_slack_before", memWeight), ma: mean("memory_slack_after", memWeight),
     };
+    const known = own.some((c) => c.cpu_p95_cores !== null);
     const cpuP95 = sum(own, (c) => c.cpu_p95_cores), memP95 = sum(own, (c) => c.memory_p95_bytes);
+    const measured = (value, show) => known ? el("span", {}, show(value)) : el("span", { class: "zero" }, "–");
     const cells = [
       [workload.namespace + "/" + workload.name, el("span", {}, workload.name, " ", el("span", { class: "ns" }, workload.namespace))],
-      [cpuAfter, arrow(cpuBefore, cpuAfter, cores)], [cpuP95, el("span", {}, cores(cpuP95))], [slack.ca ?? -1, percent(slack.cb, slack.ca)],
-      [memAfter, arrow(memBefore, memAfter, bytes)], [memP95, el("span", {}, bytes(memP95))], [slack.ma ?? -1, percent(slack.mb, slack.ma)],
+      [cpuAfter, arrow(cpuBefore, cpuAfter, cores)], [cpuP95, measured(cpuP95, cores)], [slack.ca ?? -1, percent(slack.cb, slack.ca)],
+      [memAfter, arrow(memBefore, memAfter, bytes)], [memP95, measured(memP95, bytes)], [slack.ma ?? -1, percent(slack.mb, slack.ma)],
       ...["resizes", "evictions", "oom_kills", "restarts"].map((name) => [workload[name], count(workload[name])]),
     ];
     const row = el("tr", { class: "w", tabindex: 0 }, ...cells.map(([, node], column) => el("td", column ? {} : { class: "l" }, node)));

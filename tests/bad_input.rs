@@ -48,10 +48,13 @@ fn policy(spec: &str) -> String {
     "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n",
     &["(document 3)", "set exactly one of targetRef and selector"]
 )]
-#[case::no_such_strategy("  strategy: Sometimes\n", &["f.yaml, line 14 (document 3)", "Sometimes"])]
+#[case::no_such_strategy("  strategy: Sometimes\n", &["f.yaml, line 14 (document 3)", "Sometimes", "\"Off\", \"Initial\""])]
+#[case::no_strategy_but_a_boolean("  strategy: false\n", &["f.yaml, line 14 (document 3)", "quote it, as \"Off\""])]
+#[case::no_length_of_time("  update: {deferredTimeout: soon}\n", &["(document 3)", "such as 90s, 10m or 1h30m"])]
 fn a_bad_policy_is_refused(#[case] spec: &str, #[case] expected: &[&str]) {
     let error = refused_scenario(&policy(spec));
     assert!(expected.iter().all(|words| error.contains(words)), "{error}");
+    assert!(!error.contains("<nil>"), "{error}");
 }
 
 #[rstest]
@@ -69,6 +72,49 @@ fn a_bad_scenario_is_refused(#[case] text: &str, #[case] expected: &[&str]) {
 fn a_bad_manifest_is_refused_by_the_api_server(#[case] manifest: &str, #[case] expected: &[&str]) {
     let error = refused_scenario(&format!("{HEAD}{NODE}---\n{manifest}"));
     assert!(expected.iter().all(|words| error.contains(words)), "{error}");
+}
+
+/// A Deployment whose one container asks for this; `labels` are those of its Pods.
+fn deployment(labels: &str, resources: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: default}}\nspec:\n  selector: \
+         {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {labels}}}\n    spec:\n      containers:\n      \
+         - name: app\n        image: i\n        resources: {resources}\n"
+    )
+}
+
+const LARGE: &str =
+    "---\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {allocatable: {cpu: \"4\", memory: 8Gi}}\n";
+
+#[rstest]
+#[case::no_quantity("{requests: {cpu: one}}", &["f.yaml, line 21 (document 3)", "resources.requests.cpu: `one` is not a quantity; write 250m"])]
+#[case::negative("{requests: {cpu: \"-1\"}}", &["f.yaml, line 21 (document 3)", "Deployment.apps \"web\" is invalid", "must be greater than or equal to 0"])]
+#[case::limit_below_request("{requests: {cpu: 2}, limits: {cpu: 1}}", &["f.yaml, line 21 (document 3)", "must be less than or equal to cpu limit of 1"])]
+#[case::larger_than_any_node("{requests: {cpu: 5}}", &["f.yaml, line 18 (document 3)", "requests cpu 5", "the largest has cpu 4, memory 8Gi; request less"])]
+fn a_workload_that_could_never_run_is_refused(#[case] resources: &str, #[case] expected: &[&str]) {
+    let error = refused_scenario(&format!("{HEAD}{LARGE}---\n{}", deployment("{app: web}", resources)));
+    assert!(expected.iter().all(|words| error.contains(words)), "{error}");
+}
+
+#[test]
+fn a_selector_that_misses_its_own_pods_is_refused() {
+    let error = refused_scenario(&format!("{HEAD}{LARGE}---\n{}", deployment("{app: api}", "{}")));
+    assert!(error.contains("line 16 (document 3)") && error.contains("`selector` does not match template"), "{error}");
+}
+
+#[test]
+fn workloads_without_any_node_are_refused() {
+    let error = refused_scenario(&format!("{HEAD}---\n{}", deployment("{app: web}", "{}")));
+    assert!(error.contains("(document 2)") && error.contains("the scenario has none; add a manifest"), "{error}");
+}
+
+#[test]
+fn pods_that_a_limit_range_forbids_are_refused_wherever_it_stands() {
+    let range = "---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: most, namespace: default}\nspec: {limits: \
+                 [{type: Container, max: {cpu: 1}}]}\n";
+    let web = deployment("{app: web}", "{requests: {cpu: 2}, limits: {cpu: 2}}");
+    let error = refused_scenario(&format!("{HEAD}{LARGE}---\n{web}{range}"));
+    assert!(error.contains("the Pods of Deployment default/web") && error.contains("maximum cpu usage"), "{error}");
 }
 
 #[test]
@@ -107,6 +153,7 @@ fn a_bad_trace_of_a_scenario_is_named_with_the_place_that_names_it() {
 }
 
 #[rstest]
+#[case::a_trace(&["web.csv"], "run it with `tailor simulate --trace web.csv`")]
 #[case::scenario(&["absent.yaml"], "cannot read scenario absent.yaml")]
 #[case::folder(&["."], "cannot read scenario .")]
 #[case::trace(&["--trace", "absent.csv"], "cannot read trace absent.csv")]

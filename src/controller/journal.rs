@@ -17,6 +17,8 @@ pub enum Action {
     Resize,
     /// A resize waits for room on the Node: the kubelet has deferred it, or it was not sent for that reason.
     Defer,
+    /// A deferred resize was carried out in the end.
+    Grant,
     /// The Node can never grant the size.
     Infeasible,
     /// A resize failed: refused by the API server, or reported as an error by the kubelet.

@@ -14,11 +14,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{
     context::Context,
     owners::WorkloadId,
+    policies,
     world::{PodRecord, Touch, World},
 };
 use crate::{
     model::ContainerModel,
-    resources::{Bytes, ContainerView, NanoCpu},
+    plan::startup,
+    resources::{Bytes, ContainerView, NanoCpu, PodView},
     usage::Sample,
 };
 
@@ -33,6 +35,9 @@ const USE_TELLS: SignedDuration = SignedDuration::from_mins(5);
 
 /// An OOM kill makes its container urgent for so long.
 const OOM_URGENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// A sample of CPU is an average over at most so much time before it, as metrics pipelines are set up.
+const SAMPLE_SPEAKS_OF: SignedDuration = SignedDuration::from_mins(1);
 
 /// From this share of throttled periods on the CPU limit is a shortage.
 const THROTTLED: f64 = 0.25;
@@ -85,6 +90,11 @@ impl Models {
                 continue;
             }
             self.used(&pod.view.uid, &sample);
+            let sample = if speaks_of_start(world, &workload, &pod.view, sample.at) {
+                Sample { cpu: None, throttled: None, ..sample }
+            } else {
+                sample
+            };
             let models = self.containers.entry(workload.clone()).or_default();
             models.entry(sample.container.clone()).or_default().observe(&sample);
             about.insert(workload);
@@ -146,6 +156,14 @@ impl Models {
             !models.is_empty()
         });
     }
+}
+
+/// Whether the Pod was starting in the time that a sample speaks of, and its policy says that this is out of the
+/// ordinary: the CPU of a start says nothing about that of the other Pods, nor of this one later.
+fn speaks_of_start(world: &World, workload: &WorkloadId, pod: &PodView, at: Timestamp) -> bool {
+    let policy = policies::owner_of(workload, world).and_then(|policy| policy.object.spec.startup.as_ref());
+    let earliest = at.saturating_sub(SAMPLE_SPEAKS_OF).unwrap_or(Timestamp::MIN);
+    policy.is_some_and(|policy| startup::is_active(policy, pod, earliest))
 }
 
 /// Learns for ever.

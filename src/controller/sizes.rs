@@ -17,7 +17,7 @@ use crate::{
     model::ContainerModel,
     plan::startup,
     recommend::{ContainerLimits, Frame, Recommendation, recommend, size},
-    resources::{Bytes, ContainerResources, ContainerView, PodView, Resources},
+    resources::{Bytes, ContainerResources, ContainerView, MilliCpu, PodView, ResourceKind, Resources},
 };
 
 /// What one container of a workload should get.
@@ -82,13 +82,40 @@ impl Basis<'_> {
     pub fn size(&self, fit: &Fit, container: &ContainerView, starting: bool) -> ContainerResources {
         let Fit { policy, template, recommendation, .. } = fit;
         let frame = Frame { policy, objective: self.spec.objective, template, limits: self.limits };
-        let fitted = size(recommendation.target, &frame, &container.desired);
-        match &self.spec.startup {
-            Some(boost) if starting && recommendation.target.cpu.is_some() => {
-                startup::boost(fitted, boost, self.limits)
-            }
-            _ => fitted,
+        let fitted = |cpu| size(Resources { cpu, ..recommendation.target }, &frame, &container.desired);
+        let Some(boost) = self.spec.startup.as_ref().filter(|_| policy.fits(ResourceKind::Cpu)) else {
+            return fitted(recommendation.target.cpu);
+        };
+        // The size that a boost goes up from must be the same in each pass: never that of the Pod, which is boosted.
+        let known = recommendation.target.cpu;
+        let owners = template.requests.cpu.filter(|_| self.is_in_template(&container.name));
+        if !starting {
+            fitted(self.unboosted(known, owners, recommendation, container))
+        } else if known.or(owners).is_some() {
+            startup::boost(fitted(known.or(owners)), template, boost, self.limits)
+        } else {
+            fitted(None)
         }
+    }
+
+    /// The CPU request after a start. While too little is known to lower anything, a boost is taken back to what the
+    /// owner chose.
+    fn unboosted(
+        &self,
+        known: Option<MilliCpu>,
+        owners: Option<MilliCpu>,
+        recommendation: &Recommendation,
+        container: &ContainerView,
+    ) -> Option<MilliCpu> {
+        let desired = container.desired.requests.cpu?;
+        if recommendation.upper.cpu.is_some() || known >= Some(desired) {
+            return known;
+        }
+        known.max(owners).map(|least| if owners.is_some() { least.min(desired) } else { desired })
+    }
+
+    fn is_in_template(&self, container: &str) -> bool {
+        self.workload.is_some_and(|workload| workload.template.contains_key(container))
     }
 }
 
@@ -125,7 +152,7 @@ impl NewPodSizes for Sizer {
         };
         let fits = basis.fits([view]);
         let wanted = view.containers.iter().filter_map(|container| {
-            let fit = fits.get(&container.name).filter(|fit| fit.recommendation.target != Resources::default())?;
+            let fit = fits.get(&container.name)?;
             Some((container.name.clone(), basis.size(fit, container, true)))
         });
         wanted.collect()

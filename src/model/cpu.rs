@@ -3,7 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{covered::Covered, histogram::Histogram, peaks::Peaks, replicas::Replicas};
+use super::{
+    covered::{Covered, LONGEST_STEP},
+    histogram::Histogram,
+    peaks::Peaks,
+    replicas::Replicas,
+};
 use crate::{resources::NanoCpu, usage::Sample};
 
 /// Recent bursts are kept by slots of five minutes.
@@ -16,14 +21,18 @@ pub const BURST_SLOTS: usize = 24;
 /// wanted twice as much, so that a few samples lead out of any shortage.
 const FULLY_THROTTLED_EXTRA: f64 = 1.0;
 
-/// Zero is what a lost row looks like. Only a container of which nothing but zeros was ever seen, for this long and
-/// while its memory was seen, is idle.
+/// A zero is what a reset counter or a lost row looks like. Nothing but zeros for this long, without a hole and with
+/// memory in every sample, is a container that was measured and is idle: from then on zeros are learnt as they are.
 const IDLE_AFTER_SECONDS: f64 = 3600.0;
+
+/// What an idle container is taken to use: below the first bucket's end, and above nothing.
+const IDLE_CORES: f64 = 1e-6;
 
 /// What is known of a container's CPU use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CpuModel {
     covered: Covered,
+    /// The zeros since the last sample that was none.
     idle: Covered,
     replicas: Replicas,
     usage: Histogram,
@@ -37,20 +46,31 @@ impl CpuModel {
             None => {}
             Some(NanoCpu(0)) => {
                 let measured = sample.memory.is_some_and(|memory| memory.0 > 0);
-                if measured {
-                    self.idle.advance(sample.at);
+                if measured && self.is_idle_at(sample.at) {
+                    self.observe_use(sample, IDLE_CORES);
                 }
             }
-            Some(used) => self.observe_use(sample, used),
+            Some(used) => {
+                self.idle = Covered::default();
+                self.observe_use(sample, used.cores());
+            }
         }
     }
 
-    fn observe_use(&mut self, sample: &Sample, used: NanoCpu) {
+    /// Goes on to a zero at `at`; whether there have been nothing but zeros for long enough.
+    fn is_idle_at(&mut self, at: Timestamp) -> bool {
+        if self.idle.newest().is_some_and(|newest| at.duration_since(newest) > LONGEST_STEP) {
+            self.idle = Covered::default();
+        }
+        self.idle.advance(at) && self.idle.seconds() >= IDLE_AFTER_SECONDS
+    }
+
+    fn observe_use(&mut self, sample: &Sample, used: f64) {
         if !self.covered.advance(sample.at) {
             return;
         }
         let throttled = sample.throttled.filter(|share| share.is_finite()).unwrap_or(0.0).clamp(0.0, 1.0);
-        let wanted = used.cores() * (1.0 + FULLY_THROTTLED_EXTRA * throttled);
+        let wanted = used * (1.0 + FULLY_THROTTLED_EXTRA * throttled);
         self.bursts.note(to_f32(wanted), self.covered.slot(BURST_SLOT_SECONDS), BURST_SLOTS);
         if let Some(seconds) = self.replicas.note(&sample.pod, sample.at) {
             self.usage.add(wanted, f64::from(seconds) / 60.0, self.covered.seconds());
@@ -59,18 +79,17 @@ impl CpuModel {
 
     /// When the newest sample that taught something was taken.
     pub fn newest(&self) -> Option<Timestamp> {
-        if self.usage.is_empty() { self.idle.newest() } else { self.covered.newest() }
+        self.covered.newest()
     }
 
     /// How many seconds the samples cover.
     pub fn covered_seconds(&self) -> f64 {
-        self.covered.seconds().max(self.idle.seconds())
+        self.covered.seconds()
     }
 
     /// The use in cores that a share `quantile` of the time stays at or below, newer time counting more.
     pub fn quantile(&self, quantile: f64) -> Option<f64> {
-        let idle = || (self.idle.seconds() >= IDLE_AFTER_SECONDS).then_some(0.0);
-        self.usage.quantile(quantile).or_else(idle)
+        self.usage.quantile(quantile)
     }
 
     /// The highest use in cores over the newest `slots` slots of [`BURST_SLOT_SECONDS`], the one that has just begun

@@ -18,6 +18,12 @@ const OOM_RAISE_PERCENT: u64 = 20;
 /// An OOM kill raises by at least this: a small container needs more than a fifth.
 const OOM_RAISE_LEAST: Bytes = Bytes::mib(100);
 
+/// A kill so soon after the last one shows that the raise was far too small: the next one doubles.
+const OOM_FOLLOWS: SignedDuration = SignedDuration::from_mins(10);
+
+/// For so long after a kill the size that the owner chose counts as needed: then a day of peaks says better.
+const OOM_RESTORES: SignedDuration = SignedDuration::from_hours(24);
+
 /// How long an OOM kill is remembered: a week, for a job that runs at the week's end.
 const OOM_REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -38,6 +44,8 @@ struct Oom {
     at: Timestamp,
     /// What it should get instead.
     raised_to: u64,
+    /// What was in force.
+    killed_at: u64,
 }
 
 impl MemoryModel {
@@ -58,9 +66,20 @@ impl MemoryModel {
         if known.is_some_and(|oom| at <= oom.at) {
             return;
         }
-        let raise = Bytes(memory.0 / 100 * OOM_RAISE_PERCENT).max(OOM_RAISE_LEAST);
+        let follows = known.is_some_and(|oom| at.duration_since(oom.at) <= OOM_FOLLOWS);
+        let percent = if follows { 100 } else { OOM_RAISE_PERCENT };
+        let raise = Bytes(memory.0 / 100 * percent).max(OOM_RAISE_LEAST);
         let raised_to = memory.0.saturating_add(raise.0).max(self.oom_floor().map_or(0, |floor| floor.0));
-        self.oom = Some(Oom { at, raised_to });
+        self.oom = Some(Oom { at, raised_to, killed_at: memory.0 });
+    }
+
+    /// Whether a container that was given less than `owners` (the limit that its owner chose) was lately killed for it:
+    /// what the owner knew of its peaks counts again until enough is known.
+    pub fn was_killed_below(&self, owners: Bytes) -> bool {
+        let newest = self.covered.newest();
+        self.oom.is_some_and(|oom| {
+            oom.killed_at < owners.0 && newest.is_none_or(|now| now.duration_since(oom.at) < OOM_RESTORES)
+        })
     }
 
     /// When the newest sample was taken.

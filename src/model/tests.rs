@@ -70,14 +70,37 @@ fn a_hole_of_days_pushes_no_peak_out() {
 }
 
 #[test]
-fn only_a_container_that_never_used_cpu_is_idle() {
+fn nothing_but_zeros_is_idleness_after_an_hour() {
     let mut idle = ContainerModel::new();
     (0..30).for_each(|minute| idle.observe(&sample("web-0", minute * 60, 0.0, 50)));
     assert_eq!(idle.cpu().quantile(0.9), None, "half an hour of zeros may be lost rows");
     (30..90).for_each(|minute| idle.observe(&sample("web-0", minute * 60, 0.0, 50)));
-    assert_eq!(idle.cpu().quantile(0.9), Some(0.0));
-    idle.observe(&sample("web-0", 90 * 60, 0.3, 50));
-    assert!(idle.cpu().quantile(0.1).unwrap() > 0.28);
+    assert!(idle.cpu().quantile(0.9).unwrap() < 0.001);
+}
+
+/// Hours of zeros after an hour of use; `breaks` decides what each minute brings instead, if anything.
+fn after_use(hours: i64, breaks: impl Fn(i64, Sample) -> Option<Sample>) -> ContainerModel {
+    let mut model = steady(0.2, 100);
+    let zeros = (60..60 + hours * 60).filter_map(|minute| breaks(minute, sample("web-0", minute * 60, 0.0, 100)));
+    zeros.for_each(|sample| model.observe(&sample));
+    model
+}
+
+#[test]
+fn a_container_that_falls_idle_forgets_its_bursts() {
+    let idle = after_use(3, |_, zero| Some(zero));
+    assert!(idle.cpu().burst(12).unwrap() < 0.001, "an hour to be sure, and an hour of bursts of nothing");
+    assert_eq!(idle.newest_sample(), Some(at((4 * 60 - 1) * 60)));
+}
+
+#[rstest]
+#[case::within_the_hour(1, |_, zero| Some(zero))]
+#[case::broken_by_use(5, |minute, zero| Some(if minute % 50 == 0 { Sample { cpu: Some(NanoCpu(200_000_000)), ..zero } } else { zero }))]
+#[case::broken_by_holes(5, |minute, zero| (minute % 50 > 11).then_some(zero))]
+#[case::memory_not_measured(5, |_, zero| Some(Sample { memory: None, ..zero }))]
+#[case::cpu_not_measured(5, |_, zero| Some(Sample { cpu: None, ..zero }))]
+fn zeros_that_may_be_lost_rows_lower_nothing(#[case] hours: i64, #[case] breaks: fn(i64, Sample) -> Option<Sample>) {
+    assert!(after_use(hours, breaks).cpu().burst(12).unwrap() >= 0.2);
 }
 
 #[rstest]
@@ -114,6 +137,21 @@ fn one_oom_kill_raises_once_and_the_next_one_again() {
     assert!(model.memory().oom_floor() > once);
     model.observe_oom(at(3_800), Bytes::mib(10));
     assert!(model.memory().oom_floor() > once, "a smaller replica's kill lowers nothing");
+}
+
+#[test]
+fn kills_that_follow_each_other_double_the_size() {
+    let mut model = ContainerModel::new();
+    let mut killed_at = Bytes::mib(400);
+    let mut sizes = Vec::new();
+    for second in [0, 3, 6, 9] {
+        model.observe_oom(at(second), killed_at);
+        killed_at = model.memory().oom_floor().unwrap();
+        sizes.push(killed_at.0.div_ceil(1 << 20));
+    }
+    assert_eq!(sizes, [500, 1_000, 2_000, 4_000]);
+    model.observe_oom(at(3_600), killed_at);
+    assert_eq!(model.memory().oom_floor().unwrap().0.div_ceil(1 << 20), 4_800, "an hour later it is a first one again");
 }
 
 #[test]

@@ -152,7 +152,9 @@ pub(super) fn deferred(situation: &Situation<'_>, moves: &Moves<'_>, message: &s
     if never {
         return infeasible(situation);
     }
-    if moves.ups.iter().any(|step| step.urgent) {
+    // More of what is waited for is no help now; once it is granted the rest may follow.
+    let helps = |step: &Move<'_>| changes::is_granted(step) || step.is_worth(update.min_change_percent);
+    if moves.ups.iter().any(|step| step.urgent && helps(step)) {
         return settled(situation, &without_ballast(situation, moves), now);
     }
     if resize_state::deferred_by_node(message) {
@@ -215,7 +217,7 @@ fn resize(situation: &Situation<'_>, moves: &[Move<'_>], now: Timestamp) -> Plan
         Why::StartupBoost
     } else if moves.iter().any(Move::is_up) {
         Why::Undersized
-    } else if startup::ended_lately(spec, pod, now) && moves.iter().any(cpu) {
+    } else if startup::is_boost_left(situation, now) && moves.iter().any(cpu) {
         Why::StartupBoostEnded
     } else {
         Why::Oversized

@@ -112,14 +112,15 @@ impl<'a> Moves<'a> {
     fn lower(&mut self, situation: &Situation<'a>, wish: &Wish, step: Move<'a>, now: Timestamp) {
         let (spec, history, resource) = (situation.spec, situation.history, step.resource);
         let name = &step.container.name;
-        if amount(wish.upper, resource).is_none() {
+        if resource == ResourceKind::Cpu && startup::is_boost_left(situation, now) {
+            // The boost was never meant to stay: no samples are needed to know that.
+            self.downs.push(step);
+        } else if amount(wish.upper, resource).is_none() {
             self.unsure = true;
         } else if resource == ResourceKind::Memory
             && (is_in_use(&step, wish) || history.memory_decrease_refused(name, now))
         {
             self.memory_in_use = true;
-        } else if resource == ResourceKind::Cpu && startup::ended_lately(spec, situation.pod, now) {
-            self.downs.push(step);
         } else {
             let since = history.too_large_since(name, resource).unwrap_or(now);
             let until = super::later(since, spec.update.scale_down_stabilization);
@@ -232,6 +233,11 @@ fn in_force(container: &ContainerView, resource: ResourceKind) -> Option<Pair> {
     let actual = Pair::of(actual, resource);
     let allocated = container.allocated.and_then(|requests| amount(requests, resource));
     Some(Pair { request: allocated.or(actual.request), limit: actual.limit })
+}
+
+/// Whether the kubelet has granted what the spec says of the resource now.
+pub(super) fn is_granted(step: &Move<'_>) -> bool {
+    in_force(step.container, step.resource).is_none_or(|in_force| in_force.request >= step.from.request)
 }
 
 fn keep_keys(from: Pair, to: Pair) -> Pair {

@@ -30,6 +30,8 @@ pub struct PodHistory {
     refused: Option<Refused>,
     too_large: Vec<(String, ResourceKind, Timestamp)>,
     memory_decrease_refused: Vec<(String, Timestamp)>,
+    /// When a CPU request was lowered last.
+    cpu_lowered: Option<Timestamp>,
 }
 
 /// When a state was first (or last) seen with these desired resources.
@@ -72,7 +74,10 @@ impl PodHistory {
     }
 
     /// Notes that `changes` were sent and accepted, as the Pod's `generation`: a wait for the kubelet starts anew.
-    pub fn sent(&mut self, changes: &[ContainerChange], generation: i64, _now: Timestamp) {
+    pub fn sent(&mut self, changes: &[ContainerChange], generation: i64, now: Timestamp) {
+        if changes.iter().any(|change| change.to.requests.cpu < change.from.requests.cpu) {
+            self.cpu_lowered = Some(now);
+        }
         self.sent_generation = generation;
         let changed = |name: &str| changes.iter().any(|change| change.container == name);
         self.too_large.retain(|(container, ..)| !changed(container));
@@ -109,6 +114,11 @@ impl PodHistory {
     pub(super) fn memory_decrease_refused(&self, container: &str, now: Timestamp) -> bool {
         let mut refused = self.memory_decrease_refused.iter();
         refused.any(|(name, at)| name == container && now.duration_since(*at) < MEMORY_DECREASE_PAUSE)
+    }
+
+    /// Whether a CPU request was lowered at `start` or later.
+    pub(super) fn cpu_lowered_since(&self, start: Timestamp) -> bool {
+        self.cpu_lowered.is_some_and(|at| at >= start)
     }
 
     /// Until when `changes` are not tried, since about the same size failed.

@@ -157,19 +157,28 @@ pub fn plan(situation: &Situation<'_>, now: Timestamp) -> Plan {
         return keep(why);
     }
     let moves = Moves::of(situation, now);
+    let known = |wish: &Wish| wish.lower != Resources::default() || wish.upper != Resources::default();
+    if moves.all().is_empty() && !situation.wishes.iter().any(known) {
+        return startup::woken(keep(Why::NoSamples), situation, now);
+    }
     if situation.spec.strategy == Strategy::Recreate {
         return answers::recreate(situation, &moves);
     }
+    startup::woken(in_place(situation, &moves, now), situation, now)
+}
+
+/// The next step of a Pod that is resized where it is.
+fn in_place(situation: &Situation<'_>, moves: &Moves<'_>, now: Timestamp) -> Plan {
     if situation.history.is_ahead_of(situation.pod) {
         return wait(Why::ResizeNotSeen);
     }
     match ResizeState::of(situation.pod) {
         ResizeState::NotSeen => wait(Why::ResizeNotSeen),
-        ResizeState::Settled => answers::settled(situation, &moves, now),
-        ResizeState::InProgress => answers::in_progress(situation, &moves, now),
+        ResizeState::Settled => answers::settled(situation, moves, now),
+        ResizeState::InProgress => answers::in_progress(situation, moves, now),
         ResizeState::Error(message) if is_memory_decrease(message) => answers::memory_decrease_failed(situation),
-        ResizeState::Error(_) => answers::failing(situation, &moves, now),
-        ResizeState::Deferred(message) => answers::deferred(situation, &moves, message, now),
+        ResizeState::Error(_) => answers::failing(situation, moves, now),
+        ResizeState::Deferred(message) => answers::deferred(situation, moves, message, now),
         ResizeState::Infeasible => answers::infeasible(situation),
     }
 }
@@ -194,7 +203,6 @@ fn left_alone(situation: &Situation<'_>) -> Option<Why> {
     let (pod, spec) = (situation.pod, situation.spec);
     let in_place = spec.strategy != Strategy::Recreate;
     let unsupported = || pod.containers.iter().any(|container| container.running && container.actual.is_none());
-    let known = |wish: &Wish| wish.lower != Resources::default() || wish.upper != Resources::default();
     match pod.phase {
         _ if pod.terminating => Some(Why::PodTerminating),
         PodPhase::Succeeded | PodPhase::Failed => Some(Why::PodFinished),
@@ -209,7 +217,6 @@ fn left_alone(situation: &Situation<'_>) -> Option<Why> {
         PodPhase::Running if in_place && (!situation.cluster.resize_served || unsupported()) => {
             Some(Why::ResizeUnsupported)
         }
-        PodPhase::Running if !situation.wishes.iter().any(known) => Some(Why::NoSamples),
         PodPhase::Running => None,
     }
 }

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::later;
+use super::{Plan, Situation, Step, later};
 use crate::{
-    api::{StartupPolicy, VerticalResizePolicySpec},
+    api::StartupPolicy,
     recommend::ContainerLimits,
     resources::{ContainerResources, MilliCpu, PodView},
 };
@@ -14,12 +14,24 @@ pub fn is_active(policy: &StartupPolicy, pod: &PodView, now: Timestamp) -> bool 
     now < end(policy, pod)
 }
 
-/// Whether the Pod's start ended so lately that CPU it has too much of must be the boost: no need to watch it first.
-pub(super) fn ended_lately(spec: &VerticalResizePolicySpec, pod: &PodView, now: Timestamp) -> bool {
+/// Whether CPU that the Pod has too much of must be its boost: its start ended lately, and nothing was taken back since.
+pub(super) fn is_boost_left(situation: &Situation<'_>, now: Timestamp) -> bool {
+    let Situation { spec, pod, history, .. } = situation;
     spec.startup.as_ref().is_some_and(|policy| {
         let end = end(policy, pod);
-        end <= now && now < later(end, spec.update.scale_down_stabilization)
+        end <= now && now < later(end, spec.update.scale_down_stabilization) && !history.cpu_lowered_since(end)
     })
+}
+
+/// `plan`, which is looked at again when the start is over: time alone ends a boost.
+pub(super) fn woken(plan: Plan, situation: &Situation<'_>, now: Timestamp) -> Plan {
+    let end = situation.spec.startup.as_ref().map(|policy| end(policy, situation.pod)).filter(|end| now < *end);
+    let until = match (&plan.step, end) {
+        (Step::Keep | Step::Wait { until: None }, Some(end)) => end,
+        (Step::Wait { until: Some(until) }, Some(end)) => end.min(*until),
+        _ => return plan,
+    };
+    Plan { step: Step::Wait { until: Some(until) }, ..plan }
 }
 
 /// When the start is over. A Pod that gets Ready (again) after `timeout` is not starting.
@@ -32,16 +44,24 @@ fn end(policy: &StartupPolicy, pod: &PodView) -> Timestamp {
     }
 }
 
-/// `size` with the CPU of a starting container, inside `limits`; the limit keeps its proportion.
-pub fn boost(size: ContainerResources, policy: &StartupPolicy, limits: Option<&ContainerLimits>) -> ContainerResources {
+/// `size` with the CPU of a starting container, inside `limits`; the limit keeps the proportion of the `template`, since
+/// that of a rounded size drifts.
+pub fn boost(
+    size: ContainerResources,
+    template: &ContainerResources,
+    policy: &StartupPolicy,
+    limits: Option<&ContainerLimits>,
+) -> ContainerResources {
     let Some(request) = size.requests.cpu.filter(|cpu| cpu.0 > 0) else { return size };
     let factor = policy.cpu.factor.map_or(0, |factor| request.0.saturating_mul(u64::from(factor)));
     let value = policy.cpu.value.map_or(0, |value| value.0);
     let most = limits.and_then(|limits| limits.max.cpu).map_or(u64::MAX, |max| max.0);
+    let (of_request, of_limit) = proportion(&size, template);
     let in_proportion = |boosted: u64| {
-        size.limits.cpu.map(|limit| {
-            let exact = u128::from(limit.0) * u128::from(boosted) / u128::from(request.0);
-            u64::try_from(exact).unwrap_or(u64::MAX)
+        of_limit.map(|limit| {
+            let exact = u128::from(limit) * u128::from(boosted) / u128::from(of_request);
+            // A request below its limit stays below it, whatever rounding does.
+            u64::try_from(exact).unwrap_or(u64::MAX).max(boosted.saturating_add(u64::from(limit > of_request)))
         })
     };
     let mut boosted = request.0.max(factor).max(value);
@@ -49,6 +69,9 @@ pub fn boost(size: ContainerResources, policy: &StartupPolicy, limits: Option<&C
         // Scaled back as a whole: a request below its limit stays below it.
         let exact = u128::from(boosted) * u128::from(most) / u128::from(limit);
         boosted = u64::try_from(exact).unwrap_or(u64::MAX);
+        while in_proportion(boosted).is_some_and(|limit| limit > most) && boosted > request.0 {
+            boosted -= 1;
+        }
     }
     let boosted = boosted.min(most);
     if boosted <= request.0 {
@@ -58,6 +81,22 @@ pub fn boost(size: ContainerResources, policy: &StartupPolicy, limits: Option<&C
     size.limits.cpu = in_proportion(boosted).map(MilliCpu);
     size.requests.cpu = Some(MilliCpu(boosted));
     size
+}
+
+/// CPU request and limit whose proportion a boost keeps: the template's, or those of a Pod whose limit is not from there.
+fn proportion(size: &ContainerResources, template: &ContainerResources) -> (u64, Option<u64>) {
+    let pair = |of: &ContainerResources| {
+        let limit = of.limits.cpu.map(|cpu| cpu.0);
+        Some((of.requests.cpu.map(|cpu| cpu.0).or(limit).filter(|request| *request > 0)?, limit))
+    };
+    let own = pair(size).unwrap_or((1, None));
+    match pair(template) {
+        // Which of the two are equal decides the QoS class, and stays.
+        Some((request, Some(limit))) if own.1.is_some_and(|own_limit| (own_limit == own.0) == (limit == request)) => {
+            (request, Some(limit))
+        }
+        _ => own,
+    }
 }
 
 #[cfg(test)]
@@ -120,13 +159,22 @@ mod tests {
         #[case] limit: Option<u64>,
         #[case] boosted: ContainerResources,
     ) {
-        assert_eq!(boost(cpu(200, limit), &policy, None), boosted);
+        assert_eq!(boost(cpu(200, limit), &cpu(200, limit), &policy, None), boosted);
+    }
+
+    #[test]
+    fn a_boosted_limit_has_the_templates_proportion_exactly() {
+        // The fitted limit is rounded up.
+        let boosted = boost(cpu(321, Some(650)), &cpu(300, Some(600)), &policy(Some(5), None), None);
+        assert_eq!(boosted, cpu(1_605, Some(3_210)));
+        let boosted = boost(cpu(10, Some(11)), &cpu(1_000, Some(1_001)), &policy(Some(2), None), None);
+        assert_eq!(boosted, cpu(20, Some(21)), "unequal stays unequal");
     }
 
     #[test]
     fn what_requests_no_cpu_is_not_boosted() {
         let size = ContainerResources { requests: Resources::default(), ..cpu(1, None) };
-        assert_eq!(boost(size, &policy(Some(3), None), None), size);
+        assert_eq!(boost(size, &size, &policy(Some(3), None), None), size);
     }
 
     proptest! {
@@ -139,7 +187,7 @@ mod tests {
         ) {
             let size = cpu(request, more.map(|more| request + more));
             let limits = ContainerLimits { max: Resources { cpu: Some(MilliCpu(max)), memory: None }, ..Default::default() };
-            let boosted = boost(size, &policy(Some(factor), None), Some(&limits));
+            let boosted = boost(size, &size, &policy(Some(factor), None), Some(&limits));
             let (old, new) = (sizes(&size), sizes(&boosted));
             prop_assert!(new.0 >= old.0 && new.0 <= max.max(old.0) && new.1 <= max.max(old.1));
             prop_assert!(more.is_none() || (new.0 == new.1) == (old.0 == old.1), "{boosted:?}");

@@ -222,6 +222,65 @@ fn a_shortage_of_memory_does_not_wait_for_deferred_cpu() {
     assert_eq!(changed(&scene.plan())[0].to.requests, amounts(500, 1_024), "the CPU is taken back");
 }
 
+#[rstest]
+#[case::a_little_more(1_050, false)]
+#[case::worth_a_write(1_100, true)]
+fn what_is_waited_for_is_asked_for_anew_only_if_that_is_worth_a_write(#[case] milli: u64, #[case] asked: bool) {
+    let mut scene = Scene::new();
+    scene.deferred(1_000, 512);
+    scene.wish(milli, 512);
+    scene.wishes[0].urgent = true;
+    assert_eq!(matches!(scene.plan().step, Step::Resize(_)), asked);
+}
+
+/// Nothing is known, and the size is that of the template, boosted or not.
+fn unknown(scene: &mut Scene, milli: u64) {
+    scene.boosted();
+    scene.wish(milli, 512);
+    (scene.wishes[0].lower, scene.wishes[0].upper) = (Resources::default(), Resources::default());
+}
+
+#[rstest]
+#[case::ready(Some(1), 5, Why::StartupBoostEnded)]
+#[case::never_ready(None, 10, Why::StartupBoostEnded)]
+#[case::still_starting(None, 9, Why::NoSamples)]
+#[case::long_ago(Some(600), 601, Why::TooFewFreshSamples)]
+fn a_boost_is_taken_back_at_once_whatever_is_known(#[case] ready: Option<i64>, #[case] created: i64, #[case] why: Why) {
+    let mut scene = Scene::new();
+    unknown(&mut scene, if why == Why::NoSamples { 500 } else { 200 });
+    scene.wishes[0].lower = if why == Why::TooFewFreshSamples { amounts(100, 512) } else { Resources::default() };
+    (scene.pod.created, scene.pod.ready_since, scene.pod.ready) = (Some(ago(created)), ready.map(ago), ready.is_some());
+    assert_eq!(scene.plan().why, why);
+}
+
+#[test]
+fn what_is_lowered_after_the_boost_is_an_ordinary_shrink() {
+    let mut scene = Scene::new();
+    unknown(&mut scene, 300);
+    (scene.pod.created, scene.pod.ready_since) = (Some(ago(5)), Some(ago(1)));
+    let end = scene.plan();
+    scene.apply(changed(&end).to_vec().as_slice());
+    scene.wish(100, 512);
+    assert_eq!(scene.plan().why, Why::ScaleDownStabilizing);
+}
+
+#[test]
+fn a_pod_that_starts_is_boosted_though_nothing_is_known_of_its_use() {
+    let mut scene = Scene::new();
+    unknown(&mut scene, 1_500);
+    (scene.pod.created, scene.pod.ready_since, scene.pod.ready) = (Some(ago(1)), None, false);
+    assert_eq!(scene.plan().why, Why::StartupBoost);
+}
+
+#[test]
+fn a_pod_that_starts_is_looked_at_again_when_its_start_ends() {
+    let mut scene = Scene::new();
+    scene.boosted();
+    (scene.pod.created, scene.pod.ready_since) = (Some(ago(1)), Some(NOW));
+    let end = NOW + SignedDuration::from_secs(30);
+    assert_eq!(scene.plan(), Plan { step: Step::Wait { until: Some(end) }, why: Why::Fits });
+}
+
 #[test]
 fn the_largest_size_that_fits_is_shared_by_what_each_container_wants() {
     let mut scene = Scene::new();

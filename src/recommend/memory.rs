@@ -2,15 +2,16 @@
 //!
 //! Shortage of memory kills, so the target stands on peaks, not quantiles: the highest use of the last hours with
 //! headroom in proportion, an additive headroom (it covers more first-of-a-kind jumps than a floor does, at less
-//! slack), a share of the day's peak, and what an OOM kill calls for.
+//! slack), a share of the day's peak, and what an OOM kill calls for: at least what the container's owner gave it, if it
+//! was killed with less.
 
 use jiff::Timestamp;
 
-use super::{Band, may_lower, round_up, whole};
+use super::{Band, Frame, may_lower, round_up, sizing::Pair, whole};
 use crate::{
     api::Objective,
     model::MemoryModel,
-    resources::{Bytes, amount::MIB},
+    resources::{Bytes, ResourceKind, amount::MIB},
 };
 
 /// Memory is lowered only when samples cover so much: a runtime that fills its heap looks small at first.
@@ -35,9 +36,9 @@ fn appetite(objective: Objective) -> Appetite {
 }
 
 /// Lower, target and upper in bytes; `None` if nothing is known.
-pub(super) fn band(model: &MemoryModel, objective: Objective, now: Timestamp) -> Option<Band> {
-    let appetite = appetite(objective);
-    let oom = model.oom_floor().map_or(0, |floor| floor.0);
+pub(super) fn band(model: &MemoryModel, frame: &Frame<'_>, now: Timestamp) -> Option<Band> {
+    let appetite = appetite(frame.objective);
+    let oom = model.oom_floor().map_or(0, |floor| floor.0).max(restored(model, frame));
     let peak = model.peak(appetite.hours).map_or(0, |peak| peak.0);
     let day = model.peak(usize::MAX).map_or(0, |peak| peak.0);
     if oom == 0 && peak == 0 {
@@ -49,6 +50,13 @@ pub(super) fn band(model: &MemoryModel, objective: Objective, now: Timestamp) ->
     let sure = may_lower(model.newest(), model.covered_seconds(), LOWER_AFTER_SECONDS, now);
     let upper = sure.then(|| round_up(target.saturating_add(target / 4).saturating_add(UPPER_EXTRA.0), MIB));
     Some(Band { lower, target, upper })
+}
+
+/// The request that the owner chose, if a kill has shown that less is too little.
+fn restored(model: &MemoryModel, frame: &Frame<'_>) -> u64 {
+    let template = Pair::of(frame.template, ResourceKind::Memory);
+    let below = |limit: u64| model.was_killed_below(Bytes(limit));
+    if template.limit.is_some_and(below) { template.leading().unwrap_or(0) } else { 0 }
 }
 
 /// What the smallest containers may have too much before it counts as waste.

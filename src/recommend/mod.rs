@@ -86,7 +86,7 @@ pub fn recommend(model: &ContainerModel, frame: &Frame<'_>, now: Timestamp) -> R
         Some(band)
     };
     let cpu = bounded(ResourceKind::Cpu, cpu::band(model.cpu(), frame.objective, now));
-    let memory = bounded(ResourceKind::Memory, memory::band(model.memory(), frame.objective, now));
+    let memory = bounded(ResourceKind::Memory, memory::band(model.memory(), frame, now));
     let resources = |pick: fn(Band) -> Option<u64>| Resources {
         cpu: cpu.and_then(pick).map(MilliCpu),
         memory: memory.and_then(pick).map(Bytes),

@@ -124,6 +124,38 @@ fn an_oom_kill_alone_is_reason_to_raise_memory() {
 }
 
 #[rstest]
+#[case::lowered_by_us(394, 1_024, 1_024)]
+#[case::its_owner_gave_no_more(1_024, 1_024, 1_229)]
+#[case::raised_by_us(2_000, 1_024, 2_400)]
+fn a_container_that_was_killed_with_less_gets_what_its_owner_gave_it(
+    #[case] killed_at: u64,
+    #[case] owners: u64,
+    #[case] target: u64,
+) {
+    let mut known = model(&[(0.2, 300); 60]);
+    known.observe_oom(after(60), Bytes::mib(killed_at));
+    let (policy, template) = (ContainerPolicy::unnamed(), resources((500, owners), Some((500, owners))));
+    let memory = |known: &ContainerModel, now| recommend(known, &frame(&policy, &template), now).target.memory;
+    assert_eq!(memory(&known, after(60)), Some(Bytes::mib(target)));
+    let most = ContainerPolicy { max: Some(Resources::new(MilliCpu(4_000), Bytes::mib(600))), ..policy.clone() };
+    assert_eq!(
+        recommend(&known, &frame(&most, &template), after(60)).target.memory,
+        Some(Bytes::mib(600)),
+        "never above max"
+    );
+}
+
+#[test]
+fn cpu_that_is_measured_as_nothing_shrinks_to_the_smallest_size() {
+    let (policy, template) = (ContainerPolicy::unnamed(), resources((1000, 1024), None));
+    let mut use_ = vec![(0.2, 300); 60];
+    use_.extend([(0.0, 300); 180]);
+    let advice = recommend(&model(&use_), &frame(&policy, &template), after(240));
+    assert_eq!(advice.target.cpu, Some(MilliCpu(bounds::LEAST_CPU_REQUEST)));
+    assert!(advice.upper.cpu.is_some(), "it may be lowered");
+}
+
+#[rstest]
 #[case::policy_min(ContainerPolicy { min: Some(Resources::new(MilliCpu(500), Bytes(0))), ..ContainerPolicy::unnamed() },
     None, MilliCpu(500), ClampReason::PolicyMin)]
 #[case::policy_max(ContainerPolicy { max: Some(Resources::new(MilliCpu(50), Bytes(u64::MAX))), ..ContainerPolicy::unnamed() },

@@ -5,6 +5,7 @@
 //! paused ([`runtime`]).
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -30,11 +31,16 @@ use super::{
     api_server::{ApiServer, MutatingAdmission, ServerConfig},
     kubelet,
     ledger::{AccountKey, Ledger},
-    report::collect::Outcome,
-    scenario::{self, Change, Event, Manifest, Scenario},
+    report::{
+        ConditionReport, PolicyReport,
+        collect::{Missing, Outcome},
+    },
+    scenario::{self, Change, Event, Manifest, Nodes, Scenario},
     scheduler,
     usage::KubeletSource,
-    user, workloads,
+    user,
+    witness::{self, Grants},
+    workloads::{self, Refusals, WorkloadKey},
 };
 use crate::{
     actuate::Admission,
@@ -97,18 +103,25 @@ pub fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_time().start_paused(true).build()
 }
 
-/// Shows an API server all that `scenario` applies and deletes, in order, and runs nothing.
+/// Shows an API server all that `scenario` applies and deletes, in order, and a Pod of each workload; runs nothing.
 ///
 /// # Errors
-/// What it does not accept, with its place.
+/// What it does not accept, or no Node could ever hold, with its place.
 pub async fn rehearse(scenario: &Scenario) -> Result<(), scenario::Error> {
     let clock = Clock::simulated(scenario.start);
     let client = server(clock, 0).await.map_err(unlikely)?.client(user::NAME);
     for manifest in &scenario.manifests {
         user::apply(&client, manifest).await?;
     }
+    let nodes = Nodes::of(scenario);
+    for manifest in &scenario.manifests {
+        nodes.check(manifest, user::try_pod(&client, manifest).await?.as_ref())?;
+    }
     for event in &scenario.events {
         user::change(&client, &event.change).await?;
+        if let Change::Apply(manifest) = &event.change {
+            nodes.check(manifest, user::try_pod(&client, manifest).await?.as_ref())?;
+        }
     }
     Ok(())
 }
@@ -146,6 +159,8 @@ pub(super) struct Cluster {
     ledger: Ledger,
     notebook: Arc<Notebook>,
     source: Arc<KubeletSource>,
+    grants: Grants,
+    refusals: Refusals,
     parts: Vec<(&'static str, JoinHandle<()>)>,
 }
 
@@ -177,14 +192,17 @@ impl Cluster {
                 tracing::error!(%error, "the controller ended");
             }
         });
+        let (grants, refusals) = (Grants::default(), Refusals::default());
+        let workload_controllers = workloads::spawn_noting(server.client("workloads"), clock, refusals.clone());
         let parts = vec![
             ("the kubelets", kubelets),
             ("the scheduler", scheduler::spawn(server.client("scheduler"), clock)),
-            ("the workload controllers", workloads::spawn(server.client("workloads"), clock)),
+            ("the workload controllers", workload_controllers),
+            ("the witness", witness::spawn(server.client("witness"), clock, grants.clone())),
             ("the controller", controller),
         ];
         let user = server.client(user::NAME);
-        Ok(Self { server, user, clock, started, ledger, notebook, source, parts })
+        Ok(Self { server, user, clock, started, ledger, notebook, source, grants, refusals, parts })
     }
 
     /// Where all of it is stored.
@@ -268,8 +286,8 @@ impl Cluster {
         let accounts = self.ledger.accounts(self.clock.now());
         let writes = self.server.writes();
         let api_writes = writes.iter().filter(|(key, _)| key.user == CONTROLLER).map(|(_, count)| count).sum();
-        let pods = Api::<Pod>::all(self.user.clone()).list_metadata(&ListParams::default()).await;
-        let pods = pods.map_err(|source| Error::Server(Box::new(source)))?.items.len() as u64;
+        let pods: Vec<Pod> = self.list().await?;
+        let policies: Vec<VerticalResizePolicy> = self.list().await?;
         self.parts.iter().for_each(|(_, part)| part.abort());
         Ok(Outcome {
             seed,
@@ -277,17 +295,66 @@ impl Cluster {
             start: scenario.start,
             simulated,
             wall: Duration::ZERO,
-            pods,
+            pods: pods.len() as u64,
             samples: self.source.given(),
             api_writes,
             accounts,
             journal: self.notebook.take(),
+            grants: self.grants.all(),
+            missing: missing(&pods, &self.refusals),
+            policies: policies.iter().filter_map(troubled).collect(),
+            scored_after: UNSCORED,
         })
+    }
+
+    async fn list<K>(&self) -> Result<Vec<K>, Error>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    {
+        let all = Api::<K>::all(self.user.clone()).list(&ListParams::default()).await;
+        all.map(|list| list.items).map_err(|source| Error::Server(Box::new(source)))
     }
 }
 
 fn later(time: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// Pods that no Node has room for, and those that may not be created, by workload.
+fn missing(pods: &[Pod], refusals: &Refusals) -> BTreeMap<WorkloadKey, Missing> {
+    let refused = refusals.all().into_iter();
+    let mut missing: BTreeMap<_, _> = refused
+        .map(|(key, refusal)| (key, Missing { pending: 0, refused: refusal.times, message: refusal.message }))
+        .collect();
+    for pod in pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let unscheduled = conditions.into_iter().find(|c| c.type_ == "PodScheduled" && c.status == "False");
+        let Some(unscheduled) = unscheduled else { continue };
+        let kubelet::Workload { kind, name } = kubelet::Workload::of(pod);
+        let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+        let entry = missing.entry((namespace, kind, name)).or_default();
+        entry.pending += 1;
+        entry.message = unscheduled.message.clone().unwrap_or_default();
+    }
+    missing
+}
+
+/// The conditions of a policy that is not as it should be.
+fn troubled(policy: &VerticalResizePolicy) -> Option<PolicyReport> {
+    let conditions = policy.status.iter().flat_map(|status| &status.conditions);
+    let bad = conditions
+        .filter(|c| matches!((c.type_.as_str(), c.status.as_str()), ("Ready", "False") | ("Stalled", "True")));
+    let conditions: Vec<_> = bad
+        .map(|condition| ConditionReport {
+            r#type: condition.type_.clone(),
+            status: condition.status.clone(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+        })
+        .collect();
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    let (namespace, name) = (name(&policy.metadata.namespace), name(&policy.metadata.name));
+    (!conditions.is_empty()).then_some(PolicyReport { namespace, name, conditions })
 }
 
 fn set_originals(ledger: &Ledger, manifest: &Manifest) {

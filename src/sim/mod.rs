@@ -16,4 +16,5 @@ pub mod scheduler;
 pub mod serve;
 pub mod usage;
 mod user;
+pub mod witness;
 pub mod workloads;

@@ -1,14 +1,18 @@
 //! The user of the embedded cluster: creates, replaces and deletes what a scenario says.
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Client,
-    api::{Api, ApiResource, DynamicObject, GroupVersionKind},
+    api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams},
     core::{Status, response::StatusSummary},
     discovery::{self, ApiCapabilities, Scope},
 };
 use serde_json::Value;
 
-use super::scenario::{Change, Error, Manifest, Place, format::ObjectRef};
+use super::{
+    api_server::rules::template,
+    scenario::{Change, Error, Manifest, Place, format::ObjectRef},
+};
 
 /// Who the API server takes the user for.
 pub(super) const NAME: &str = "user";
@@ -54,6 +58,38 @@ pub(super) async fn apply(client: &Client, manifest: &Manifest) -> Result<(), Er
     Ok(())
 }
 
+/// Has the server judge a Pod of the workload, as far as can be told without the workload's controllers; `None` for what
+/// makes no Pods. The Pod is not kept.
+///
+/// # Errors
+/// The template is at fault, or the namespace's LimitRanges and ResourceQuotas let no such Pod pass.
+pub(super) async fn try_pod(client: &Client, manifest: &Manifest) -> Result<Option<Pod>, Error> {
+    let Some(path) = template::path(manifest.kind()) else { return Ok(None) };
+    if let Some((field, value)) = template::unreadable(&manifest.value) {
+        let problem = format!("{field}: `{value}` is not a quantity; write 250m or 2 for CPU, 64Mi or 1Gi for memory");
+        return Err(Error::Invalid { place: manifest.place_of(&field), problem });
+    }
+    if let Err(status) = template::check(&manifest.value) {
+        return Err(refusal(manifest, &kube::Error::Api(Box::new(in_kubes_terms(&status)))));
+    }
+    let Some(mut pod) = template::pod(&manifest.value) else { return Ok(None) };
+    pod.metadata.name = None;
+    pod.metadata.generate_name = Some(format!("{}-", manifest.name()));
+    let pods = Api::<Pod>::namespaced(client.clone(), manifest.namespace().unwrap_or("default"));
+    let admitted = pods.create(&PostParams { dry_run: true, ..PostParams::default() }, &pod).await;
+    admitted.map(Some).map_err(|error| Error::Refused {
+        place: manifest.place_of(&format!("{}.spec.containers", path.join("."))),
+        object: format!("the Pods of {}", manifest.object()),
+        message: words(&error),
+    })
+}
+
+/// The two types say the same.
+fn in_kubes_terms(status: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Status) -> Status {
+    let value = serde_json::to_value(status).unwrap_or_default();
+    serde_json::from_value(value).unwrap_or_default()
+}
+
 async fn delete(client: &Client, object: &ObjectRef, place: &Place) -> Result<(), Error> {
     let ObjectRef { api_version, kind, namespace, name } = object;
     let refused = |error: kube::Error| Error::Refused {
@@ -84,7 +120,36 @@ fn refusal(manifest: &Manifest, error: &kube::Error) -> Error {
         kube::Error::Api(status) => cause(status).or_else(|| unknown_field(&message)),
         _ => None,
     };
+    let message = curable(&message);
     Error::Refused { place: manifest.place_of(field.as_deref().unwrap_or("")), object: manifest.object(), message }
+}
+
+/// What the server adds to other faults, and what says nothing to people.
+const NOT_ALL_CHECKED: &str = "<nil>: Invalid value: null: some validation rules were not checked because the object was \
+                               invalid; correct the existing errors to complete validation";
+
+/// What to do about faults that the server names and says no more of.
+const CURES: [(&str, &str); 4] = [
+    (
+        "must be of type string: \"boolean\"",
+        "YAML may read Off, On, Yes and No as true and false; quote it, as \"Off\"",
+    ),
+    ("(ms|s|m|h))+$'", "write a length of time, such as 90s, 10m or 1h30m"),
+    ("unknown field", "correct its name or its place, or leave it out"),
+    ("Unsupported value", "write one of the supported values"),
+];
+
+/// The server's words for people who read one line: without what follows from the rest, and with what to do.
+fn curable(message: &str) -> String {
+    let mut text = message.replace(&format!(", {NOT_ALL_CHECKED}"), "");
+    if text != message && !text.contains(", spec") {
+        // One fault needs no brackets.
+        text = text.replacen(": [", ": ", 1).trim_end_matches(']').to_owned();
+    }
+    for (_, cure) in CURES.iter().filter(|(fault, _)| message.contains(fault)) {
+        text = format!("{text}; {cure}");
+    }
+    text
 }
 
 fn words(error: &kube::Error) -> String {
@@ -104,4 +169,29 @@ fn cause(status: &Status) -> Option<String> {
 fn unknown_field(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unknown field \"")?;
     Some(rest.split_once('"')?.0.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::enumeration(
+        "P \"p\" is invalid: [spec.strategy: Unsupported value: \"No\": supported values: \"Off\", <nil>: Invalid value: \
+         null: some validation rules were not checked because the object was invalid; correct the existing errors to \
+         complete validation]",
+        "P \"p\" is invalid: spec.strategy: Unsupported value: \"No\": supported values: \"Off\"; write one of the supported \
+         values"
+    )]
+    #[case::boolean(
+        "spec.strategy in body must be of type string: \"boolean\"",
+        "spec.strategy in body must be of type string: \"boolean\"; YAML may read Off, On, Yes and No as true and false; \
+         quote it, as \"Off\""
+    )]
+    #[case::plain("it is full", "it is full")]
+    fn refusals_say_what_to_do(#[case] message: &str, #[case] expected: &str) {
+        assert_eq!(curable(message), expected);
+    }
 }

@@ -21,15 +21,15 @@ pub const MEMORY: &str = "sim.tailor.dev/memory";
 
 /// The workload that a Pod belongs to: the one that people write, not what it makes to manage its Pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Workload {
-    pub(super) kind: String,
-    pub(super) name: String,
+pub(in crate::sim) struct Workload {
+    pub(in crate::sim) kind: String,
+    pub(in crate::sim) name: String,
 }
 
 impl Workload {
     /// Read from the Pod alone, so that no other watch is needed: a ReplicaSet of a Deployment and a Job of a CronJob
     /// carry the name of their owner and a suffix of known form.
-    pub(super) fn of(pod: &Pod) -> Self {
+    pub(in crate::sim) fn of(pod: &Pod) -> Self {
         let name = pod.metadata.name.clone().unwrap_or_default();
         let owner = pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let Some(owner) = owner else { return Self { kind: "Pod".to_owned(), name } };

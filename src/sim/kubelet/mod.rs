@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex};
 use kube::Client;
 use tokio::task::JoinHandle;
 
+pub(super) use identity::Workload;
 pub use identity::{RUN_SECONDS, SERIES, STARTUP_SECONDS};
 pub use options::{Fault, KubeletProfile, Latencies, Options, Target};
 

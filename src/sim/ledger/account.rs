@@ -10,6 +10,8 @@ use crate::resources::{Bytes, NanoCpu, Resources};
 pub struct Integrals {
     /// Time that Pods of the workload were on a Node.
     pub pod_seconds: f64,
+    /// Of it, the time that the container ran.
+    pub running_seconds: f64,
     /// CPU that was used.
     pub cpu_used: f64,
     /// CPU that was requested.
@@ -124,6 +126,7 @@ impl Integrals {
         let requested = cores(reading.requests);
         let before = cores(original);
         self.pod_seconds += seconds;
+        self.running_seconds += if reading.running { seconds } else { 0.0 };
         self.cpu_used += used * seconds;
         self.cpu_requested += requested * seconds;
         self.cpu_slack += (requested - used).max(0.0) * seconds;

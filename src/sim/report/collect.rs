@@ -8,15 +8,19 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    ActionReport, ContainerReport, Report, Slack, WorkloadReport,
+    ActionReport, ContainerReport, PolicyReport, Report, Slack, WorkloadReport,
     chart::{Chart, Grid},
-    workload_path,
+    waits, workload_path,
 };
 use crate::{
     controller::{Action, JournalEntry},
     plan::Why,
     resources::{Bytes, MilliCpu, NanoCpu, Resources},
-    sim::ledger::{AccountKey, AccountReport, Integrals},
+    sim::{
+        ledger::{AccountKey, AccountReport, Integrals},
+        witness::Grant,
+        workloads::WorkloadKey,
+    },
 };
 
 /// Everything that a report is made of.
@@ -42,11 +46,31 @@ pub struct Outcome {
     pub accounts: Vec<(AccountKey, AccountReport)>,
     /// What the controller did, in order of time.
     pub journal: Vec<JournalEntry>,
+    /// Deferred resizes that were carried out, in order of time.
+    pub grants: Vec<Grant>,
+    /// Workloads with Pods that do not run.
+    pub missing: BTreeMap<WorkloadKey, Missing>,
+    /// Policies that are not as they should be.
+    pub policies: Vec<PolicyReport>,
+    /// From when on the run is scored.
+    pub scored_after: Duration,
+}
+
+/// Pods of a workload that do not run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Without a Node at the end.
+    pub pending: u64,
+    /// Creations that the API server refused.
+    pub refused: u64,
+    /// What was said of these last.
+    pub message: String,
 }
 
 impl Outcome {
     /// The report.
-    pub fn report(self) -> Report {
+    pub fn report(mut self) -> Report {
+        self.journal = waits::with_grants(self.journal, &self.grants);
         let count = |action| self.journal.iter().filter(|entry| entry.action == action).count() as u64;
         let scored: Vec<&Integrals> = self.accounts.iter().map(|(_, account)| &account.scored).collect();
         let total = |pick: fn(&Integrals) -> u64| self.accounts.iter().map(|(_, account)| pick(&account.total)).sum();
@@ -59,19 +83,18 @@ impl Outcome {
             pods: self.pods,
             samples: self.samples,
             resizes_applied: count(Action::Resize),
-            resizes_deferred: count(Action::Defer),
+            resizes_deferred: waits::count(&self.journal),
             resizes_infeasible: self.infeasible(),
             resizes_failed: count(Action::Error),
             evictions: count(Action::Evict),
             container_restarts: total(|sums| sums.restarts),
             oom_kills: total(|sums| sums.oom_kills),
             throttled_core_seconds: rounded(self.accounts.iter().map(|(_, account)| account.total.cpu_throttled).sum()),
-            cpu_slack_before: slack.cpu_slack_before.unwrap_or(0.0),
-            cpu_slack_after: slack.cpu_slack_after.unwrap_or(0.0),
-            memory_slack_before: slack.memory_slack_before.unwrap_or(0.0),
-            memory_slack_after: slack.memory_slack_after.unwrap_or(0.0),
+            slack,
             api_writes: self.api_writes,
             workloads,
+            policies: self.policies,
+            scored: self.simulated > self.scored_after,
             actions: self.journal.into_iter().map(ActionReport::from).collect(),
             scenario: self.scenario,
             start: self.start,
@@ -88,18 +111,14 @@ impl Outcome {
         pods.len() as u64
     }
 
+    /// Every workload with its containers, and the charts of these.
     fn workloads(&self) -> (Vec<WorkloadReport>, Vec<Chart>) {
+        let mut workloads = self.empty_workloads();
         let grid = Grid::new(self.start, self.simulated.as_secs());
-        let mut workloads = Vec::<WorkloadReport>::new();
         let mut charts = Vec::new();
-        let counts = self.counts();
         for (key, account) in &self.accounts {
-            let path = workload_path(&key.namespace, &key.kind, &key.workload);
-            if workloads.last().is_none_or(|last| last.path() != path) {
-                let (resizes, evictions) = counts.get(&path).copied().unwrap_or_default();
-                workloads.push(empty_workload(key, resizes, evictions));
-            }
-            let Some(index) = workloads.len().checked_sub(1) else { continue };
+            let own = workload_key(key);
+            let Some(index) = workloads.iter().position(|workload| workload.key() == own) else { continue };
             let workload = &mut workloads[index];
             workload.oom_kills += account.total.oom_kills;
             workload.restarts += account.total.restarts;
@@ -112,6 +131,34 @@ impl Outcome {
         (workloads, charts)
     }
 
+    /// Those that had Pods, and those that should have had some, sorted; as yet without containers.
+    fn empty_workloads(&self) -> Vec<WorkloadReport> {
+        let counts = self.counts();
+        let seen = self.accounts.iter().map(|(key, _)| workload_key(key));
+        let keys: BTreeSet<WorkloadKey> = seen.chain(self.missing.keys().cloned()).collect();
+        let workloads = keys.into_iter().map(|key| {
+            let missing = self.missing.get(&key).cloned().unwrap_or_default();
+            let (namespace, kind, name) = key;
+            let path = workload_path(&namespace, &kind, &name);
+            let (resizes, evictions) = counts.get(&path).copied().unwrap_or_default();
+            WorkloadReport {
+                namespace,
+                kind,
+                name,
+                resizes,
+                evictions,
+                oom_kills: 0,
+                restarts: 0,
+                throttled_core_seconds: 0.0,
+                pods_pending: missing.pending,
+                pods_refused: missing.refused,
+                pods_message: Some(missing.message).filter(|message| !message.is_empty()),
+                containers: Vec::new(),
+            }
+        });
+        workloads.collect()
+    }
+
     /// Resizes and evictions by workload.
     fn counts(&self) -> BTreeMap<String, (u64, u64)> {
         let mut counts = BTreeMap::<_, (u64, u64)>::new();
@@ -120,7 +167,7 @@ impl Outcome {
             match entry.action {
                 Action::Resize => *resizes += 1,
                 Action::Evict => *evictions += 1,
-                Action::Defer | Action::Infeasible | Action::Error | Action::EvictRefused => {}
+                Action::Defer | Action::Grant | Action::Infeasible | Action::Error | Action::EvictRefused => {}
             }
         }
         counts
@@ -131,28 +178,19 @@ fn path_of(entry: &JournalEntry) -> String {
     workload_path(&entry.namespace, &entry.workload.kind, &entry.workload.name)
 }
 
-fn empty_workload(key: &AccountKey, resizes: u64, evictions: u64) -> WorkloadReport {
-    WorkloadReport {
-        namespace: key.namespace.clone(),
-        kind: key.kind.clone(),
-        name: key.workload.clone(),
-        resizes,
-        evictions,
-        oom_kills: 0,
-        restarts: 0,
-        throttled_core_seconds: 0.0,
-        containers: Vec::new(),
-    }
+fn workload_key(key: &AccountKey) -> WorkloadKey {
+    (key.namespace.clone(), key.kind.clone(), key.workload.clone())
 }
 
 impl ContainerReport {
     fn of(name: &str, account: &AccountReport) -> Self {
+        let ran = account.scored.running_seconds > 0.0;
         Self {
             name: name.to_owned(),
             requests_before: account.original,
             requests_after: last_requests(account),
-            cpu_p95_cores: rounded(NanoCpu(account.cpu_p95).cores()),
-            memory_p95_bytes: account.memory_p95.0,
+            cpu_p95_cores: ran.then(|| rounded(NanoCpu(account.cpu_p95).cores())),
+            memory_p95_bytes: ran.then_some(account.memory_p95.0),
             slack: Slack::of(&[&account.scored]),
         }
     }
@@ -173,7 +211,9 @@ fn last_requests(account: &AccountReport) -> Resources {
 impl Slack {
     fn of(sums: &[&Integrals]) -> Self {
         let total = |pick: fn(&Integrals) -> f64| sums.iter().map(|sum| pick(sum)).sum::<f64>();
-        let share = |slack: f64, requested: f64| (requested > 0.0).then(|| rounded(slack / requested));
+        // What never ran used nothing, but saved nothing either.
+        let ran = total(|s| s.running_seconds) > 0.0;
+        let share = |slack: f64, requested: f64| (ran && requested > 0.0).then(|| rounded(slack / requested));
         Self {
             cpu_slack_before: share(total(|s| s.cpu_slack_before), total(|s| s.cpu_requested_before)),
             cpu_slack_after: share(total(|s| s.cpu_slack), total(|s| s.cpu_requested)),
@@ -201,8 +241,7 @@ impl From<JournalEntry> for ActionReport {
     }
 }
 
-/// To six decimals: what is beyond is noise, and in the way of readers.
+/// To six decimals: what is beyond is noise, and in the way of readers. Never a negative zero, which an empty sum is.
 fn rounded(number: f64) -> f64 {
-    // A sum of nothing is negative zero, which is nothing to show.
     (number * 1e6).round() / 1e6 + 0.0
 }

@@ -1,16 +1,22 @@
 //! A run that never was, with a bit of everything in it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::collect::Outcome;
+use super::{
+    ConditionReport, PolicyReport,
+    collect::{Missing, Outcome},
+};
 use crate::{
     api::TargetRef,
     controller::{Action, JournalEntry},
     plan::{ContainerChange, Why},
     resources::{Bytes, ContainerKind, ContainerResources, MilliCpu, NanoCpu, Resources},
-    sim::ledger::{AccountKey, Happening, Ledger, Reading},
+    sim::{
+        ledger::{AccountKey, Happening, Ledger, Reading},
+        witness::Grant,
+    },
 };
 
 pub(super) fn outcome() -> Outcome {
@@ -31,9 +37,33 @@ pub(super) fn outcome() -> Outcome {
         accounts: ledger.accounts(end),
         journal: vec![
             entry(start, 30, "web", Action::Resize, Why::Oversized, (1_000, 250)),
+            entry(start, 89, "web", Action::Resize, Why::Shortage, (250, 600)),
             entry(start, 90, "web", Action::Defer, Why::ResizeDeferred, (250, 600)),
+            entry(start, 92, "web", Action::Resize, Why::Shortage, (600, 640)),
+            entry(start, 93, "web", Action::Defer, Why::ResizeDeferred, (600, 640)),
             entry(start, 200, "web", Action::Evict, Why::NodeTooSmall, (250, 900)),
         ],
+        grants: vec![Grant {
+            at: start + SignedDuration::from_mins(120),
+            namespace: "shop".to_owned(),
+            pod: "web-0".to_owned(),
+            changes: entry(start, 120, "web", Action::Grant, Why::Shortage, (250, 640)).changes,
+        }],
+        missing: BTreeMap::from([(
+            ("shop".to_owned(), "Deployment".to_owned(), "gone".to_owned()),
+            Missing { pending: 1, refused: 3, message: "0/2 nodes are available".to_owned() },
+        )]),
+        policies: vec![PolicyReport {
+            namespace: "shop".to_owned(),
+            name: "lost".to_owned(),
+            conditions: vec![ConditionReport {
+                r#type: "Ready".to_owned(),
+                status: "False".to_owned(),
+                reason: "TargetNotFound".to_owned(),
+                message: "there is no Deployment shop/lost (apps/v1)".to_owned(),
+            }],
+        }],
+        scored_after: Duration::from_hours(1),
     }
 }
 

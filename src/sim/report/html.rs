@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     Report, WorkloadReport,
     chart::{Chart, Grid},
-    words,
+    table, words,
 };
 
 /// The page around the data; `assets/report.js` draws the charts from it.
@@ -15,6 +15,11 @@ use super::{
 struct Page<'a> {
     report: &'a Report,
     length: String,
+    pods: String,
+    samples: String,
+    restarts: String,
+    /// Pods that do not run, and policies that are not Ready.
+    troubles: Vec<String>,
     style: &'static str,
     script: &'static str,
     data: String,
@@ -63,6 +68,10 @@ pub fn render(report: &Report) -> Result<String, askama::Error> {
     let page = Page {
         report,
         length: words::length(report.simulated_seconds),
+        pods: words::count(report.pods, "Pod"),
+        samples: words::count(report.samples, "sample"),
+        restarts: words::count(report.container_restarts, "container restart"),
+        troubles: table::missing(report).into_iter().chain(table::policies(report)).collect(),
         style: include_str!("../../../assets/report.css"),
         script: include_str!("../../../assets/report.js"),
         // Inside a script element only `</script` and `<!--` end or change anything; names are users' text.
@@ -94,9 +103,9 @@ fn changes(action: &super::ActionReport) -> Vec<String> {
 }
 
 mod filters {
-    /// A share as per cent.
+    /// A share as per cent, or a dash for what was not measured.
     #[askama::filter_fn]
-    pub(super) fn percent(share: &f64, _: &dyn askama::Values) -> askama::Result<String> {
-        Ok(format!("{:.1} %", share * 100.0))
+    pub(super) fn percent(share: &Option<f64>, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0)))
     }
 }

@@ -8,6 +8,7 @@ pub mod chart;
 pub mod collect;
 pub mod html;
 pub mod table;
+mod waits;
 mod words;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::{
     controller::Action,
     plan::Why,
     resources::{ContainerResources, Resources},
+    sim::workloads::WorkloadKey,
 };
 use chart::Chart;
 
@@ -40,7 +42,7 @@ pub struct Report {
     pub samples: u64,
     /// Resizes that the API server accepted.
     pub resizes_applied: u64,
-    /// Times that a resize had to wait for room on its Node.
+    /// Times that a Pod's resize had to wait for room on its Node: asked for again and again, it is one wait.
     pub resizes_deferred: u64,
     /// Pods with a resize that their Node could never grant.
     pub resizes_infeasible: u64,
@@ -54,20 +56,20 @@ pub struct Report {
     pub oom_kills: u64,
     /// CPU that was wanted and withheld by limits, in core-seconds.
     pub throttled_core_seconds: f64,
-    /// Share of the CPU requests of the manifests that was not used, 0 to 1.
-    pub cpu_slack_before: f64,
-    /// Share of the CPU requests in force that was not used, 0 to 1.
-    pub cpu_slack_after: f64,
-    /// Share of the memory requests of the manifests that was not used, 0 to 1.
-    pub memory_slack_before: f64,
-    /// Share of the memory requests in force that was not used, 0 to 1.
-    pub memory_slack_after: f64,
+    /// Requested and not used, over all workloads.
+    #[serde(flatten)]
+    pub slack: Slack,
     /// Requests of Tailor that changed something in the cluster: Pods, status, Events.
     pub api_writes: u64,
-    /// Every workload that had a Pod, by namespace, kind and name.
+    /// Every workload that had a Pod, or should have had one, by namespace, kind and name.
     pub workloads: Vec<WorkloadReport>,
+    /// The policies that were not `Ready` at the end, by namespace and name.
+    pub policies: Vec<PolicyReport>,
     /// What Tailor did or had to put up with, in order of time.
     pub actions: Vec<ActionReport>,
+    /// Whether the run went on after the first hour, from which on it is scored.
+    #[serde(skip)]
+    pub scored: bool,
     /// The scenario's name.
     #[serde(skip)]
     pub scenario: String,
@@ -98,7 +100,13 @@ pub struct WorkloadReport {
     pub restarts: u64,
     /// CPU that was wanted and withheld by limits, in core-seconds.
     pub throttled_core_seconds: f64,
-    /// Its containers, by name.
+    /// Pods that had no Node at the end, for none had room for them.
+    pub pods_pending: u64,
+    /// Times that the API server refused to create a Pod of it.
+    pub pods_refused: u64,
+    /// What the scheduler or the API server said of these last.
+    pub pods_message: Option<String>,
+    /// Its containers, by name; none if it never had a Pod on a Node.
     pub containers: Vec<ContainerReport>,
 }
 
@@ -111,16 +119,16 @@ pub struct ContainerReport {
     pub requests_before: Resources,
     /// Requests of a Pod at the end, or when the last one went.
     pub requests_after: Resources,
-    /// The CPU, in cores, that a Pod used at most for 95 % of the scored time.
-    pub cpu_p95_cores: f64,
-    /// The memory, in bytes, that a Pod used at most for 95 % of the scored time.
-    pub memory_p95_bytes: u64,
+    /// The CPU, in cores, that a Pod used at most for 95 % of the scored time; `null` if none ran in it.
+    pub cpu_p95_cores: Option<f64>,
+    /// The memory, in bytes, that a Pod used at most for 95 % of the scored time; `null` if none ran in it.
+    pub memory_p95_bytes: Option<u64>,
     /// Requested and not used.
     #[serde(flatten)]
     pub slack: Slack,
 }
 
-/// Requested and not used, as shares from 0 to 1; `null` where nothing is requested.
+/// Requested and not used, as shares from 0 to 1; `null` where nothing is requested, ran, or is scored yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Slack {
     /// Of the CPU requests of the manifest.
@@ -131,6 +139,30 @@ pub struct Slack {
     pub memory_slack_before: Option<f64>,
     /// Of the memory requests in force.
     pub memory_slack_after: Option<f64>,
+}
+
+/// A policy that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PolicyReport {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Those of its conditions that tell of trouble.
+    pub conditions: Vec<ConditionReport>,
+}
+
+/// A condition of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ConditionReport {
+    /// `Ready` or `Stalled`.
+    pub r#type: String,
+    /// `True` or `False`.
+    pub status: String,
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
 }
 
 /// Something that Tailor did, or had to put up with.
@@ -169,6 +201,10 @@ impl WorkloadReport {
     /// `namespace/kind/name`, as actions name it.
     pub fn path(&self) -> String {
         workload_path(&self.namespace, &self.kind, &self.name)
+    }
+
+    fn key(&self) -> WorkloadKey {
+        (self.namespace.clone(), self.kind.clone(), self.name.clone())
     }
 }
 

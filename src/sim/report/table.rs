@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use super::{ActionReport, ContainerReport, Report, Slack, WorkloadReport, words};
+use super::{ActionReport, ContainerReport, PolicyReport, Report, Slack, WorkloadReport, words};
 use crate::controller::Action;
 
 const WIDTH: u16 = 120;
@@ -31,7 +31,9 @@ pub fn render(report: &Report, coloured: bool) -> String {
     let mut text = table(report, coloured);
     text.push_str("\n\n");
     totals(&mut text, report);
-    notes(&mut text, report);
+    section(&mut text, "Pods that do not run", &missing(report));
+    section(&mut text, "Policies that need a look", &policies(report));
+    section(&mut text, "Out of the ordinary", &notes(report));
     text
 }
 
@@ -51,6 +53,12 @@ fn table(report: &Report, coloured: bool) -> String {
         }
         for (index, container) in workload.containers.iter().enumerate() {
             table.add_row(row(workload, container, index == 0));
+        }
+        if workload.containers.is_empty() {
+            let name = format!("  {}", words::cut(&workload.name, LONGEST_NAME));
+            let unknown = std::iter::repeat_n("-".to_owned(), 6);
+            let cells = std::iter::once(name).chain(unknown).map(Cell::new);
+            table.add_row(cells.chain(counts(workload)).collect::<Vec<_>>());
         }
     }
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -78,28 +86,37 @@ fn row(workload: &WorkloadReport, container: &ContainerReport, first: bool) -> V
     let mut cells = vec![
         Cell::new(format!("  {}", words::cut(&name, LONGEST_NAME))),
         change(before.cpu.map(|cpu| cpu.to_string()), after.cpu.map(|cpu| cpu.to_string())),
-        Cell::new(words::cores(container.cpu_p95_cores)),
+        Cell::new(container.cpu_p95_cores.map_or_else(unknown, words::cores)),
         slack(cpu_slack_before, cpu_slack_after),
         change(before.memory.map(|memory| words::bytes(memory.0)), after.memory.map(|memory| words::bytes(memory.0))),
-        Cell::new(words::bytes(container.memory_p95_bytes)),
+        Cell::new(container.memory_p95_bytes.map_or_else(unknown, words::bytes)),
         slack(memory_slack_before, memory_slack_after),
     ];
     if first {
-        cells.extend([
-            count(workload.resizes, Color::Green),
-            count(workload.evictions, Color::Yellow),
-            count(workload.oom_kills, Color::Red),
-            count(workload.restarts, Color::Yellow),
-        ]);
+        cells.extend(counts(workload));
     }
     cells
+}
+
+fn counts(workload: &WorkloadReport) -> [Cell; 4] {
+    [
+        count(workload.resizes, Color::Green),
+        count(workload.evictions, Color::Yellow),
+        count(workload.oom_kills, Color::Red),
+        count(workload.restarts, Color::Yellow),
+    ]
+}
+
+/// What was not measured is not zero.
+fn unknown() -> String {
+    "-".to_owned()
 }
 
 fn change(before: Option<String>, after: Option<String>) -> Cell {
     match (before, after) {
         (Some(before), Some(after)) if before == after => Cell::new(before),
         (Some(before), Some(after)) => Cell::new(format!("{before} → {after}")),
-        (before, after) => Cell::new(before.or(after).unwrap_or_else(|| "-".to_owned())),
+        (before, after) => Cell::new(before.or(after).unwrap_or_else(unknown)),
     }
 }
 
@@ -122,7 +139,11 @@ fn count(number: u64, colour: Color) -> Cell {
 
 fn totals(text: &mut String, report: &Report) {
     let per_cent = |share: f64| format!("{:.1} %", share * 100.0);
-    let slack = |before, after| format!("{} → {}", per_cent(before), per_cent(after));
+    let slack = |before: Option<f64>, after: Option<f64>| match before.zip(after) {
+        Some((before, after)) => format!("{} → {}", per_cent(before), per_cent(after)),
+        None if report.scored => "nothing ran that requests it".to_owned(),
+        None => "not scored yet: the first hour does not count".to_owned(),
+    };
     let Report { resizes_applied, resizes_deferred, resizes_infeasible, resizes_failed, .. } = report;
     _ = writeln!(
         text,
@@ -133,8 +154,8 @@ fn totals(text: &mut String, report: &Report) {
         report.seed
     );
     let lines = [
-        ("CPU slack", slack(report.cpu_slack_before, report.cpu_slack_after)),
-        ("memory slack", slack(report.memory_slack_before, report.memory_slack_after)),
+        ("CPU slack", slack(report.slack.cpu_slack_before, report.slack.cpu_slack_after)),
+        ("memory slack", slack(report.slack.memory_slack_before, report.slack.memory_slack_after)),
         (
             "resizes in place",
             format!(
@@ -145,33 +166,72 @@ fn totals(text: &mut String, report: &Report) {
         (
             "disruption",
             format!(
-                "{} evictions, {} OOM kills, {} restarts of containers",
-                report.evictions, report.oom_kills, report.container_restarts
+                "{}, {}, {}",
+                words::count(report.evictions, "eviction"),
+                words::count(report.oom_kills, "OOM kill"),
+                words::count(report.container_restarts, "container restart")
             ),
         ),
         ("throttled", format!("{:.0} core-seconds", report.throttled_core_seconds)),
-        ("work", format!("{} samples of {} Pods, {} API writes", report.samples, report.pods, report.api_writes)),
+        (
+            "work",
+            format!(
+                "{} of {}, {}",
+                words::count(report.samples, "sample"),
+                words::count(report.pods, "Pod"),
+                words::count(report.api_writes, "API write")
+            ),
+        ),
     ];
     for (name, value) in lines {
         _ = writeln!(text, "  {name:<18}{value}");
     }
 }
 
-/// What was not a plain resize.
-fn notes(text: &mut String, report: &Report) {
-    let noted: Vec<_> = report.actions.iter().filter(|action| action.action != Action::Resize).collect();
-    if noted.is_empty() {
+/// Pods that do not run, workload by workload: an outage must not look like a saving.
+pub(super) fn missing(report: &Report) -> Vec<String> {
+    let troubled = report.workloads.iter().filter(|workload| workload.pods_pending + workload.pods_refused > 0);
+    let line = |workload: &WorkloadReport| {
+        let WorkloadReport { namespace, name, pods_pending, pods_refused, pods_message, .. } = workload;
+        let pending = (*pods_pending > 0).then(|| format!("{} without a Node", words::count(*pods_pending, "Pod")));
+        let refused = (*pods_refused > 0).then(|| format!("creation refused {}", words::count(*pods_refused, "time")));
+        let counts: Vec<_> = pending.into_iter().chain(refused).collect();
+        format!("{namespace}/{name}: {}: {}", counts.join(", "), pods_message.as_deref().unwrap_or_default())
+    };
+    troubled.map(line).collect()
+}
+
+/// Policies that are not Ready, with the reason.
+pub(super) fn policies(report: &Report) -> Vec<String> {
+    // `Stalled` repeats what `Ready` says.
+    let reason = |policy: &PolicyReport| policy.conditions.first().map(|c| format!("{}: {}", c.reason, c.message));
+    let line = |policy: &PolicyReport| {
+        format!("policy {}/{}: {}", policy.namespace, policy.name, reason(policy).unwrap_or_default())
+    };
+    report.policies.iter().map(line).collect()
+}
+
+fn section(text: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
         return;
     }
-    text.push_str("\nOut of the ordinary\n");
-    for action in noted.iter().take(MOST_NOTES) {
-        let ActionReport { time, workload, pod, action, reason, .. } = action;
-        let after = u64::try_from(time.duration_since(report.start).as_secs()).unwrap_or(0);
-        let namespace = workload.split('/').next().unwrap_or("");
-        let line = format!("{:>9}  {action:<12} {namespace}/{pod}: {}", words::length(after), reason.describe());
-        _ = writeln!(text, "  {}", words::cut(&line, usize::from(WIDTH) - 2));
+    _ = writeln!(text, "\n{title}");
+    for line in lines.iter().take(MOST_NOTES) {
+        _ = writeln!(text, "  {}", words::cut(line, usize::from(WIDTH) - 2));
     }
-    if let Some(more) = noted.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
+    if let Some(more) = lines.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
         _ = writeln!(text, "  and {more} more; `--output json` has them all");
     }
+}
+
+/// What was not a plain resize.
+fn notes(report: &Report) -> Vec<String> {
+    let noted = report.actions.iter().filter(|action| action.action != Action::Resize);
+    let line = |noted: &ActionReport| {
+        let ActionReport { time, workload, pod, action, reason, .. } = noted;
+        let after = u64::try_from(time.duration_since(report.start).as_secs()).unwrap_or(0);
+        let namespace = workload.split('/').next().unwrap_or("");
+        format!("{:>9}  {action:<12} {namespace}/{pod}: {}", words::length(after), reason.describe())
+    };
+    noted.map(line).collect()
 }

@@ -31,6 +31,11 @@ pub(super) fn length(seconds: u64) -> String {
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
+/// `1 Pod`, `2 Pods`.
+pub(super) fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
 /// At most so many characters.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -72,6 +77,11 @@ mod tests {
     #[case(21_780, "6h 3m")]
     fn lengths_leave_out_what_is_zero(#[case] seconds: u64, #[case] expected: &str) {
         assert_eq!(length(seconds), expected);
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "Pod")), ["0 Pods", "1 Pod", "2 Pods"]);
     }
 
     #[test]

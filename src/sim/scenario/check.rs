@@ -50,7 +50,7 @@ fn part(file: &str, documents: Vec<Document>) -> Result<(Document, Vec<Manifest>
     let mut manifests = Vec::new();
     for document in documents {
         if document.text_at(&["kind"]) != Some(format::KIND) {
-            manifests.push(Manifest::whole(document));
+            manifests.extend(Manifest::all_of(document));
             continue;
         }
         let place = document.place_of(&["apiVersion"]);

@@ -129,9 +129,24 @@ fn parse<T: DeserializeOwned>(place: &Place, text: &str) -> Result<T, Error> {
         let column = plain.location().map_or(1, |location| location.column());
         let text = plain.to_string();
         // The place is said by `Error`, once.
-        let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem).to_owned();
+        let problem = curable(text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem));
         Error::Malformed { place: Place { line, ..place.clone() }, column, problem }
     })
+}
+
+/// What the YAML reader says, and what to do where it does not say that.
+fn curable(problem: &str) -> String {
+    let cures = [
+        ("unknown field", "correct its name or its place, or leave it out"),
+        ("duplicate", "keep one of the two"),
+        ("non-finite float", "write a number"),
+        ("missing field", "add it"),
+        ("unknown variant", "write one that there is"),
+    ];
+    match cures.iter().find(|(fault, _)| problem.contains(fault)) {
+        Some((_, cure)) => format!("{problem}; {cure}"),
+        None => problem.to_owned(),
+    }
 }
 
 /// A YAML node with the lines of all that is below it.
@@ -243,5 +258,6 @@ mod tests {
     fn duplicate_keys_are_refused() {
         let error = Document::split("f.yaml", "kind: A\nkind: B\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("duplicate"), "{error}");
+        assert!(error.ends_with("; keep one of the two"), "{error}");
     }
 }

@@ -18,6 +18,12 @@ pub enum Error {
         /// What went wrong.
         source: io::Error,
     },
+    /// A trace stands where a scenario should.
+    #[error("{file} is a trace and no scenario; run it with `tailor simulate --trace {file}`")]
+    IsTrace {
+        /// The file.
+        file: String,
+    },
     /// A document is not YAML, or a field of the `Scenario` is unknown, missing or of another type.
     #[error("{place}, column {column}: {problem}")]
     Malformed {

@@ -88,7 +88,7 @@ fn write(planned: &[Planned<'_>], duration: Duration) -> String {
     );
     text.push_str("  loads:\n");
     for Planned { file, series, name, .. } in planned {
-        let (file, series) = (quoted(&file.to_string_lossy()), quoted(series));
+        let (file, series, name) = (quoted(&file.to_string_lossy()), quoted(series), quoted(name));
         _ = write!(
             text,
             "  - workload: {{kind: Deployment, name: {name}}}\n    trace: {{file: {file}, series: {series}}}\n    \
@@ -107,7 +107,7 @@ fn write(planned: &[Planned<'_>], duration: Duration) -> String {
     text
 }
 
-/// A JSON string is a YAML string too.
+/// A JSON string is a YAML string too, whatever it says: `null` and `1e3` unquoted are not.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -132,7 +132,7 @@ fn nodes(text: &mut String, planned: &[Planned<'_>]) {
 }
 
 fn deployment(text: &mut String, Planned { name, cpu, memory, .. }: &Planned<'_>) {
-    let (cpu, memory) = (*cpu, *memory);
+    let (name, cpu, memory) = (quoted(name), *cpu, *memory);
     let size = |times: u64| format!("{{cpu: {}, memory: {}}}", MilliCpu(cpu * times), Bytes::mib(memory * times));
     _ = write!(
         text,

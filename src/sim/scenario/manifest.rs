@@ -21,10 +21,19 @@ pub struct Manifest {
 pub(super) type Identity = (String, String, String, String);
 
 impl Manifest {
-    /// The whole of a document.
-    pub(super) fn whole(document: Document) -> Self {
-        let value = document.value.clone();
-        Self { document: Arc::new(document), path: Vec::new(), value }
+    /// The objects of a document: one, or the items of a `List`, as `kubectl get -o yaml` writes it.
+    pub(super) fn all_of(document: Document) -> Vec<Self> {
+        let document = Arc::new(document);
+        let is_list = document.text_at(&["kind"]) == Some("List") && document.text_at(&["apiVersion"]) == Some("v1");
+        match document.value["items"].as_array().filter(|_| is_list) {
+            Some(items) => {
+                let item = |(index, value): (usize, &Value)| {
+                    Self::part(document.clone(), vec!["items".to_owned(), index.to_string()], value.clone())
+                };
+                items.iter().enumerate().map(item).collect()
+            }
+            None => vec![Self::part(document.clone(), Vec::new(), document.value.clone())],
+        }
     }
 
     /// The object at `path` of a document.

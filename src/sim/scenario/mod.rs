@@ -14,6 +14,7 @@ mod from_trace;
 mod kubelets;
 mod load;
 mod manifest;
+mod nodes;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ pub use error::Error;
 use format::{FaultSpec, KubeletsSpec, ObjectRef};
 pub use load::Loads;
 pub use manifest::Manifest;
+pub use nodes::Nodes;
 
 /// A scenario in which every reference has been resolved.
 #[derive(Clone, Debug)]
@@ -96,6 +98,10 @@ impl Scenario {
     /// Something in it is wrong, as far as that can be told without an API server.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = path.display().to_string();
+        let looks_like = |ending| file.to_ascii_lowercase().ends_with(ending);
+        if looks_like(".csv") || looks_like(".csv.gz") {
+            return Err(Error::IsTrace { file });
+        }
         let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { file: file.clone(), source })?;
         Self::parse(&file, &text, path.parent().unwrap_or(Path::new(".")))
     }

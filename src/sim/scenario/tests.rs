@@ -49,7 +49,7 @@ fn web(load: &str) -> String {
 #[case::event("  events:\n  - at: 1h\n    patch: {}\n", "line 6 (document 1), column 5: unknown field `patch`")]
 #[case::fault("  faults:\n  - nodeBurns: {}\n", "line 5 (document 1), column 5: unknown variant `nodeBurns`")]
 #[case::fault_field("  faults:\n  - kubeletRestarts: {node: n1, at: 1h, x: 1}\n", "unknown field `x`")]
-#[case::missing("  loads:\n  - constant: {cpu: 1, memory: 1}\n", "missing field `workload`")]
+#[case::missing("  loads:\n  - constant: {cpu: 1, memory: 1}\n", "missing field `workload`; add it")]
 #[case::duration("  duration: soon\n", "line 4 (document 1), column 13: `soon` is not a length of time: write 90s")]
 #[case::no_duration("  duration: 0s\n", "line 4 (document 1): duration must be above zero")]
 #[case::no_interval("  sampleInterval: 1ms\n", "line 4 (document 1): sampleInterval must be at least 1s")]
@@ -102,6 +102,16 @@ fn a_mistake_in_the_scenario_is_named_with_its_place(#[case] spec: &str, #[case]
 fn a_load_that_makes_no_sense_is_refused(#[case] load: &str, #[case] expected: &str) {
     let error = parse(&web(load)).unwrap_err();
     assert!(error.contains(expected) && error.contains("f.yaml, line 5 (document 1)"), "{error}");
+}
+
+#[test]
+fn the_items_of_a_list_are_manifests() {
+    let list = "---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Node\n  metadata: {name: a}\n- apiVersion: \
+                v1\n  kind: Node\n  metadata: {name: b}\n";
+    let head = "apiVersion: sim.tailor.dev/v1alpha1\nkind: Scenario\nspec: {}\n";
+    let scenario = Scenario::parse("f.yaml", &format!("{head}{list}"), Path::new("")).unwrap();
+    let names: Vec<_> = scenario.manifests.iter().map(|m| (m.name(), m.place_of("metadata.name").line)).collect();
+    assert_eq!(names, [("a", 10), ("b", 13)]);
 }
 
 #[test]
@@ -279,6 +289,22 @@ fn traces_become_workloads_sized_without_looking_twice() {
     let key =
         LoadKey { namespace: "default", workload: "web-api", pod: "p", container: "app", series: None, started: start };
     assert_eq!(load.demand(&key, start).memory, Bytes::mib(128));
+}
+
+#[rstest]
+#[case("1")]
+#[case("1e3")]
+#[case("true")]
+#[case("null")]
+#[case("0x1f")]
+fn a_series_may_be_called_as_yaml_calls_a_value(#[case] name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.csv");
+    fs::write(&file, format!("series,t_seconds,cpu_cores,memory_bytes\n{name},0,1,1\n")).unwrap();
+    let scenario = Scenario::from_traces(&[file], None).unwrap();
+    let deployment = scenario.manifests.iter().find(|m| m.kind() == "Deployment").unwrap();
+    assert_eq!(deployment.name(), name);
+    assert_eq!(deployment.value["spec"]["selector"]["matchLabels"]["app"], name);
 }
 
 #[test]

@@ -10,7 +10,9 @@ mod deployment;
 mod disruption;
 mod job;
 mod pods;
+mod refusals;
 mod replica_set;
+mod retries;
 mod stateful_set;
 mod world;
 
@@ -19,6 +21,7 @@ use std::collections::BTreeSet;
 use kube::Client;
 use tokio::task::JoinHandle;
 
+pub use self::refusals::{Refusal, Refusals, WorkloadKey};
 use self::world::World;
 use super::informer::ObjectKey;
 use crate::clock::Clock;
@@ -39,16 +42,23 @@ type Queue = BTreeSet<(Kind, ObjectKey)>;
 
 /// Starts the controllers.
 pub fn spawn(client: Client, clock: Clock) -> JoinHandle<()> {
+    spawn_noting(client, clock, Refusals::default())
+}
+
+/// Starts the controllers; the Pods that they may not create are noted in `refusals`.
+pub fn spawn_noting(client: Client, clock: Clock, refusals: Refusals) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut world = World::new(client, clock);
+        let mut world = World::new(client, clock, refusals);
         world.sync().await;
         let mut queue = Queue::new();
         loop {
             while let Some((kind, key)) = queue.pop_first() {
-                if let Err(error) = reconcile(&mut world, kind, &key).await {
-                    // The change that made the write fail (a conflict, a quota) brings the key back when it is seen.
-                    tracing::debug!(?kind, ?key, %error, "write failed");
-                    queue.extend(world.retry(kind, &key));
+                match reconcile(&mut world, kind, &key).await {
+                    Ok(()) => world.retries.succeeded(kind, &key),
+                    Err(error) => {
+                        tracing::debug!(?kind, ?key, %error, "write failed");
+                        world.retries.failed(kind, &key, tokio::time::Instant::now());
+                    }
                 }
             }
             Box::pin(world.next_changes(&mut queue)).await;

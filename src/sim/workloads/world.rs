@@ -1,6 +1,6 @@
 //! What the workload controllers see and how they write.
 
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+use std::fmt::Debug;
 
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -19,14 +19,11 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Kind, Queue};
+use super::{Kind, Queue, refusals::Refusals, retries::Retries};
 use crate::{
     clock::Clock,
     sim::informer::{Change, Informer, ObjectKey},
 };
-
-/// How long a write that failed waits for its next try.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Caches of all that matters, and the client.
 pub(super) struct World {
@@ -40,12 +37,13 @@ pub(super) struct World {
     pub(super) budgets: Informer<PodDisruptionBudget>,
     pub(super) pods: Informer<Pod>,
     pub(super) nodes: Informer<Node>,
-    /// Keys whose write failed, by the time of their next try.
-    retries: BTreeMap<tokio::time::Instant, Queue>,
+    /// What failed to be written.
+    pub(super) retries: Retries,
+    refusals: Refusals,
 }
 
 impl World {
-    pub(super) fn new(client: Client, clock: Clock) -> Self {
+    pub(super) fn new(client: Client, clock: Clock, refusals: Refusals) -> Self {
         Self {
             deployments: Informer::new(Api::all(client.clone())),
             replica_sets: Informer::new(Api::all(client.clone())),
@@ -57,7 +55,8 @@ impl World {
             nodes: Informer::new(Api::all(client.clone())),
             client,
             clock,
-            retries: BTreeMap::new(),
+            retries: Retries::default(),
+            refusals,
         }
     }
 
@@ -75,7 +74,7 @@ impl World {
 
     /// Waits for something to happen and queues whatever it may concern.
     pub(super) async fn next_changes(&mut self, queue: &mut Queue) {
-        let next_retry = self.retries.keys().next().copied();
+        let next_retry = self.retries.next();
         tokio::select! {
             biased;
             change = self.deployments.next() => { queue.insert((Kind::Deployment, key(&change))); }
@@ -101,16 +100,9 @@ impl World {
                 }
             }
             () = sleep_until(next_retry) => {
-                queue.extend(self.retries.pop_first().into_iter().flat_map(|(_, keys)| keys));
+                queue.extend(self.retries.due(tokio::time::Instant::now()));
             }
         }
-    }
-
-    /// Remembers to look at `key` again in a while; nothing is to be looked at now.
-    pub(super) fn retry(&mut self, kind: Kind, key: &ObjectKey) -> Option<(Kind, ObjectKey)> {
-        let at = tokio::time::Instant::now() + RETRY;
-        self.retries.entry(at).or_default().insert((kind, key.clone()));
-        None
     }
 
     /// The Pods that the object with this uid controls, by name.
@@ -120,8 +112,8 @@ impl World {
 
     pub(super) async fn create_pod(&mut self, pod: &Pod) -> kube::Result<()> {
         let namespace = pod.namespace().unwrap_or_default();
-        let created = self.api::<Pod>(&namespace).create(&PostParams::default(), pod).await?;
-        self.pods.assume(created);
+        let created = self.api::<Pod>(&namespace).create(&PostParams::default(), pod).await;
+        self.pods.assume(created.inspect_err(|error| self.refusals.note(pod, error))?);
         Ok(())
     }
 

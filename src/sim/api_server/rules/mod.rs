@@ -19,6 +19,7 @@ pub mod resize;
 mod resize_checks;
 pub mod schema;
 pub mod status;
+pub mod template;
 pub mod totals;
 
 use k8s_openapi::api::core::v1::{LimitRange, Node, Pod, ResourceQuota};
