@@ -55,9 +55,8 @@ async fn prepared() -> Cluster {
     cluster
 }
 
-/// A run in which the controller dies so, one after the other, and is back after `away`. Also tells how many writes were
-/// sent.
-async fn run(deaths: &[Death], away: Duration) -> (Outcome, usize) {
+/// A run in which the controller dies so, one after the other, and is back after `away`.
+async fn run(deaths: &[Death], away: Duration) -> (Outcome, Cluster) {
     let mut cluster = prepared().await;
     let end = tokio::time::Instant::now() + RUN;
     cluster.start_controller();
@@ -68,7 +67,7 @@ async fn run(deaths: &[Death], away: Duration) -> (Outcome, usize) {
     }
     tokio::time::sleep_until(end).await;
     let outcome = Outcome::of(&cluster).await;
-    (outcome, cluster.writes())
+    (outcome, cluster)
 }
 
 impl Outcome {
@@ -103,7 +102,8 @@ impl Outcome {
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_moment_it_doubles_nothing_and_ends_the_same() {
-    let (undisturbed, writes) = run(&[], Duration::ZERO).await;
+    let (undisturbed, cluster) = run(&[], Duration::ZERO).await;
+    let writes = cluster.writes();
     assert_eq!(undisturbed.evictions, BTreeMap::from([("big".to_owned(), 1)]));
     assert_eq!(undisturbed.sizes.keys().collect::<Vec<_>>(), ["big", "idle", "late", "web"]);
     let mut chance = ChaCha8Rng::seed_from_u64(SEED);
@@ -121,9 +121,19 @@ async fn killed_at_any_moment_it_doubles_nothing_and_ends_the_same() {
 
 /// The worst moments: the server has done it, and nobody has heard.
 #[tokio::test(start_paused = true)]
-async fn killed_after_each_of_its_first_writes_it_doubles_nothing_and_ends_the_same() {
+async fn killed_before_the_answer_to_any_resize_or_eviction_it_doubles_nothing_and_ends_the_same() {
+    let (undisturbed, cluster) = run(&[], Duration::ZERO).await;
+    let writes = cluster.writes_to_pods();
+    assert_eq!(writes.len(), 5, "four resizes and an eviction");
+    for number in writes {
+        let (outcome, _) = run(&[Death::After(number)], Duration::ZERO).await;
+        assert_eq!(outcome, undisturbed, "after write {number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_again_and_again_it_doubles_nothing_and_ends_the_same() {
     let (undisturbed, _) = run(&[], Duration::ZERO).await;
-    let deaths: Vec<_> = (0..8).map(|_| Death::After(0)).collect();
-    let (outcome, _) = run(&deaths, Duration::from_secs(1)).await;
+    let (outcome, _) = run(&[Death::After(0); 8], Duration::from_secs(1)).await;
     assert_eq!(outcome, undisturbed);
 }

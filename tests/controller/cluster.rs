@@ -72,6 +72,8 @@ struct Log {
     /// How many there were when its death was asked for.
     since: usize,
     done: Vec<Done>,
+    /// Which writes those were.
+    done_by: Vec<usize>,
     death: Option<Death>,
 }
 
@@ -196,6 +198,11 @@ impl Cluster {
         self.log.lock().unwrap().writes
     }
 
+    /// Which of its writes resized or evicted a Pod.
+    pub fn writes_to_pods(&self) -> Vec<usize> {
+        self.log.lock().unwrap().done_by.clone()
+    }
+
     /// What the server has accepted, in order.
     pub fn done(&self) -> Vec<Done> {
         self.log.lock().unwrap().done.clone()
@@ -237,7 +244,7 @@ impl Cluster {
                     died.notify_one();
                     std::future::pending::<()>().await;
                 }
-                let answer = carried_out(door, &user, &log, request).await;
+                let answer = carried_out(door, &user, &log, request, number).await;
                 if death == Some(Death::After(number)) {
                     died.notify_one();
                     std::future::pending::<()>().await;
@@ -266,7 +273,13 @@ impl Drop for Cluster {
 }
 
 /// Sends it, and notes what it did to which Pod.
-async fn carried_out(door: Door, user: &Client, log: &Mutex<Log>, request: Request<Body>) -> Response<AnswerBody> {
+async fn carried_out(
+    door: Door,
+    user: &Client,
+    log: &Mutex<Log>,
+    request: Request<Body>,
+    number: usize,
+) -> Response<AnswerBody> {
     let path = request.uri().path().to_owned();
     let mut segments = path.rsplit('/');
     let (what, name) = (segments.next().unwrap_or_default().to_owned(), segments.next().unwrap_or_default().to_owned());
@@ -280,7 +293,9 @@ async fn carried_out(door: Door, user: &Client, log: &Mutex<Log>, request: Reque
     if parts.status.is_success() {
         let before = before.expect("nothing is done to what is not there");
         let (pod, uid) = (name, before.uid.clone());
-        log.lock().unwrap().done.push(if what == "resize" {
+        let mut log = log.lock().unwrap();
+        log.done_by.push(number);
+        log.done.push(if what == "resize" {
             let after: Pod = serde_json::from_slice(&bytes).unwrap();
             Done::Resized { pod, uid, from: size(&before), to: size(&PodView::try_from(&after).unwrap()) }
         } else {

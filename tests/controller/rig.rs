@@ -166,9 +166,9 @@ fn watched_client(door: Door, shared: Hands) -> Client {
 }
 
 pub struct Rig {
-    server: ApiServer,
+    pub server: ApiServer,
     user: Client,
-    clock: Clock,
+    pub clock: Clock,
     shared: Hands,
     controller: Option<Controller>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -187,19 +187,25 @@ impl Rig {
         let user = server.client("user");
         let shared = Hands::default();
         shared.lock().unwrap().usage = Some(BTreeMap::new());
-        let parts = Parts {
-            client: watched_client(server.door("tailor"), Arc::clone(&shared)),
-            source: Arc::new(Usage(Arc::clone(&shared), clock)),
-            clock,
-            journal: Arc::new(Notes(Arc::clone(&shared))),
-            options: Options::default(),
-        };
-        let controller = Controller::new(parts);
-        server.set_pod_admission(Arc::new(Hook(controller.admission())));
-        let rig = Self { server, user, clock, shared, controller: Some(controller), running: None };
+        let mut rig = Self { server, user, clock, shared, controller: None, running: None };
+        let client = watched_client(rig.server.door("tailor"), Arc::clone(&rig.shared));
+        let controller = Controller::new(rig.parts(client, Options::default()));
+        rig.server.set_pod_admission(Arc::new(Hook(controller.admission())));
+        rig.controller = Some(controller);
         rig.create::<CustomResourceDefinition>(Api::all(rig.user.clone()), json!(VerticalResizePolicy::crd())).await;
         rig.create::<Namespace>(Api::all(rig.user.clone()), json!({ "metadata": { "name": SPACE } })).await;
         rig
+    }
+
+    /// What a controller is made of whose requests go through `client`; it reads the rig's usage.
+    pub fn parts(&self, client: Client, options: Options) -> Parts {
+        Parts {
+            client,
+            source: Arc::new(Usage(Arc::clone(&self.shared), self.clock)),
+            clock: self.clock,
+            journal: Arc::new(Notes(Arc::clone(&self.shared))),
+            options,
+        }
     }
 
     pub async fn run(mut self) -> Self {
