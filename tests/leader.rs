@@ -208,6 +208,7 @@ async fn a_write_on_its_way_is_given_up_at_the_deadline() {
     let (a, b) = (Peer::start(&rig, "a").await, Peer::start(&rig, "b").await);
     grow(&rig, 1, 3).await;
     rig.settle("web-a").await;
+    rig.wait(SECOND * 5).await;
     rig.uses("web-a", cores(9.0), 32);
     // The next sample comes at a full minute, and then there is something to write.
     let known = a.writes().len();
