@@ -126,8 +126,7 @@ impl Args {
     /// What one setting asks of another.
     fn check(&self) -> anyhow::Result<()> {
         self.timing().checked().map_err(|problem| anyhow!("{problem}; see --lease-duration and those beside it"))?;
-        let queries =
-            [&self.prometheus_cpu_query, &self.prometheus_memory_query, &self.prometheus_throttled_query];
+        let queries = [&self.prometheus_cpu_query, &self.prometheus_memory_query, &self.prometheus_throttled_query];
         if self.prometheus_url.is_none() && queries.iter().any(|query| query.is_some()) {
             return Err(anyhow!("a PromQL query needs a server to send it to; set --prometheus-url too"));
         }

@@ -95,7 +95,8 @@ fn texts(value: &Value) -> anyhow::Result<Vec<String>> {
 
 /// A table of all settings of a command, with the three names of each.
 pub fn reference(command: &Command) -> String {
-    let mut table = String::from("| flag, and key in the file | environment | default | what it does |\n|---|---|---|---|\n");
+    let mut table =
+        String::from("| flag, and key in the file | environment | default | what it does |\n|---|---|---|---|\n");
     for arg in command.get_arguments().filter(|arg| arg.get_long().is_some_and(|long| long != "help")) {
         let long = arg.get_long().unwrap_or_default();
         let code = |text: String| if text.is_empty() { text } else { format!("`{text}`") };

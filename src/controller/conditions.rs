@@ -94,7 +94,8 @@ fn nodes_too_old(observed: &Observed) -> Option<String> {
     let first = old.first().filter(|_| observed.resizes_in_place())?;
     let is_there = |name: &Option<String>| old.iter().any(|node| Some(&node.name) == name.as_ref());
     let pods = observed.workloads.iter().flat_map(|workload| &workload.pods);
-    let (there, all) = pods.fold((0, 0), |(there, all), pod| (there + u32::from(is_there(&pod.record.view.node)), all + 1));
+    let (there, all) =
+        pods.fold((0, 0), |(there, all), pod| (there + u32::from(is_there(&pod.record.view.node)), all + 1));
     Some(format!(
         "{there} of {all} Pods run on Nodes whose kubelet is older than 1.33 and resizes nothing in place ({} runs {}); \
          they are left alone until the Nodes are upgraded, or use strategy Initial, Recreate or Off",

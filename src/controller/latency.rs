@@ -156,10 +156,10 @@ mod tests {
         assert_eq!(latencies.seen(&pod(Some(1), None, "100m", NONE), after(100)), [], "it has not looked yet");
         assert_eq!(latencies.seen(&pod(Some(2), None, "100m", &deferred), after(200)), []);
         let both = latencies.seen(&pod(Some(2), None, "200m", NONE), after(300));
-        assert_eq!(both.iter().map(|(stage, _)| *stage).collect::<Vec<_>>(), [
-            Stage::PatchToAllocated,
-            Stage::AllocatedToActual
-        ]);
+        assert_eq!(
+            both.iter().map(|(stage, _)| *stage).collect::<Vec<_>>(),
+            [Stage::PatchToAllocated, Stage::AllocatedToActual]
+        );
     }
 
     #[test]

@@ -176,8 +176,7 @@ pub enum Stage {
 type Labels = Vec<(&'static str, &'static str)>;
 
 /// Seconds, from what a patch takes to what a Deferred resize waits.
-const SECONDS: [f64; 15] =
-    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1_800.0];
+const SECONDS: [f64; 15] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1_800.0];
 
 #[derive(Clone, Copy, Debug)]
 struct InSeconds;

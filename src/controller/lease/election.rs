@@ -42,7 +42,9 @@ impl Timing {
         } else if renew_deadline >= lease_duration {
             Err(format!("the renew deadline ({renew_deadline:?}) must be shorter than the lease ({lease_duration:?})"))
         } else if retry_period.is_zero() || retry_period * 2 > renew_deadline {
-            Err(format!("the retry period ({retry_period:?}) must fit into the renew deadline ({renew_deadline:?}) twice"))
+            Err(format!(
+                "the retry period ({retry_period:?}) must fit into the renew deadline ({renew_deadline:?}) twice"
+            ))
         } else {
             Ok(self)
         }
@@ -233,11 +235,8 @@ mod tests {
         #[case] retry: u64,
         #[case] safe: bool,
     ) {
-        let timing = Timing {
-            lease_duration: seconds(lease),
-            renew_deadline: seconds(renew),
-            retry_period: seconds(retry),
-        };
+        let timing =
+            Timing { lease_duration: seconds(lease), renew_deadline: seconds(renew), retry_period: seconds(retry) };
         assert_eq!(timing.checked().is_ok(), safe);
     }
 }
