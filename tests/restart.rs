@@ -27,7 +27,7 @@ struct Outcome {
     state: Vec<(String, String, String)>,
 }
 
-const RUN: Duration = Duration::from_mins(90);
+const RUN: Duration = Duration::from_mins(60);
 
 const MOMENTS: usize = 20;
 
@@ -51,7 +51,7 @@ async fn prepared() -> Cluster {
     let uses = [("web", 0.6, 100), ("idle", 0.1, 100), ("filler", 0.1, 100), ("late", 1.4, 100), ("big", 6.0, 100)];
     let mut cluster = Cluster::start(1, &uses, &[objects.as_slice(), policies.as_slice()].concat()).await;
     cluster.creates(Duration::from_mins(5), node("huge", "64"));
-    cluster.deletes(Duration::from_mins(30), "filler");
+    cluster.deletes(Duration::from_mins(20), "filler");
     cluster
 }
 
@@ -109,7 +109,7 @@ async fn killed_at_any_moment_it_doubles_nothing_and_ends_the_same() {
     let mut chance = ChaCha8Rng::seed_from_u64(SEED);
     for moment in 0..MOMENTS {
         let death = match moment % 3 {
-            0 => Death::At(Duration::from_millis(chance.random_range(0..3_600_000))),
+            0 => Death::At(Duration::from_millis(chance.random_range(0..1_800_000))),
             1 => Death::Before(chance.random_range(0..writes)),
             _ => Death::After(chance.random_range(0..writes)),
         };
