@@ -43,6 +43,7 @@ generated: ## Generated files are up to date
 
 generate: ## Writes the generated files
 	$(CARGO) run --locked --quiet -- crd > crds/verticalresizepolicies.yaml
+	for page in metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done
 
 rig: ## Builds the real Kubernetes for the tests, unless it is there or KUBEBUILDER_ASSETS names another
 	@test -n "$$KUBEBUILDER_ASSETS" || cat $(RIG_SOURCES) | cmp -s - "$(RIG)/built-from" || $(MAKE) --no-print-directory $(RIG)/built-from

@@ -4,10 +4,15 @@
 #[path = "controller/rig.rs"]
 mod rig;
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use rig::{Rig, cores, minutes, one_small_pod, web_policy};
-use serde_json::json;
+use rstest::rstest;
+use serde_json::{Value, json};
 use tailor::controller::Action;
 
 #[tokio::test(start_paused = true)]
@@ -218,21 +223,160 @@ async fn an_oom_kill_is_answered_at_once() {
     rig.stop().await;
 }
 
+#[rstest]
 #[tokio::test(start_paused = true)]
-async fn nothing_is_written_before_every_watch_is_complete() {
+async fn nothing_is_written_before_every_watch_is_complete(
+    #[values(
+        "/nodes",
+        "/limitranges",
+        "/deployments",
+        "/replicasets",
+        "/statefulsets",
+        "/daemonsets",
+        "/jobs",
+        "/cronjobs",
+        "/pods",
+        "/verticalresizepolicies"
+    )]
+    kind: &str,
+) {
     let rig = Rig::prepared().await;
     rig.node("n1", "4").await;
     rig.deployment("web").await;
     rig.pod("web", "web-a", "n1", "100m").await;
     rig.policy("fit", &web_policy(&json!({}))).await;
     rig.uses("web-a", cores(0.5), 32);
-    rig.refuse("/nodes", 503, "", "not yet");
+    rig.refuse(kind, 503, "", "not yet");
     let rig = rig.run().await;
     rig.wait(minutes(30)).await;
     assert_eq!(rig.writes(), 0);
     rig.allow();
     rig.wait(minutes(2)).await;
     assert_eq!(rig.requests("PATCH", "/resize").len(), 1);
+    rig.stop().await;
+}
+
+#[rstest]
+#[case::resize(0.5, Action::Resize, "inProgress")]
+#[case::eviction(6.0, Action::Evict, "evicted")]
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_behind_doubles_nothing(#[case] used: f64, #[case] action: Action, #[case] counted_as: &str) {
+    let accepted = |rig: &Rig| rig.journal().iter().filter(|entry| entry.action == action).count();
+    let rig = one_small_pod(&json!({})).await;
+    rig.node("huge", "64").await;
+    rig.wait(minutes(20)).await;
+    rig.delay_watches(minutes(4));
+    // It will be seen as it was before the write long after that.
+    rig.settle("web-a").await;
+    rig.uses("web-a", cores(used), 32);
+    rig.wait(minutes(1)).await;
+    for _ in 0..3 {
+        rig.wait(minutes(1)).await;
+        assert_eq!(accepted(&rig), 1);
+        assert_eq!(rig.status("fit").await["pods"][counted_as], 1, "what was written counts at once");
+    }
+    rig.wait(minutes(20)).await;
+    assert_eq!(accepted(&rig), 1);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_server_has_no_resize_the_policy_says_so_until_it_has() {
+    let rig = Rig::prepared().await;
+    rig.serve_resize(false);
+    let rig = rig.run().await;
+    rig.node("n1", "4").await;
+    rig.deployment("web").await;
+    rig.pod("web", "web-a", "n1", "100m").await;
+    rig.policy("fit", &web_policy(&json!({}))).await;
+    rig.uses("web-a", cores(0.5), 32);
+    rig.wait(minutes(20)).await;
+    let status = rig.status("fit").await;
+    assert_eq!(rig::condition(&status, "Ready"), Some(("False", "ResizeUnsupported")));
+    assert_eq!(rig::condition(&status, "Stalled"), Some(("True", "ResizeUnsupported")));
+    assert!(rig::message(&status, "Ready").contains("use strategy Initial, Recreate or Off"), "{status}");
+    assert_eq!(rig.requests("PATCH", "/resize").len(), 0);
+    rig.serve_resize(true);
+    rig.wait(minutes(15)).await;
+    assert_eq!(rig.requests("PATCH", "/resize").len(), 1, "the cluster was upgraded");
+    rig.settle("web-a").await;
+    rig.wait(minutes(5)).await;
+    assert_eq!(rig::condition(&rig.status("fit").await, "Ready"), Some(("True", "Fitting")));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_on_a_node_that_is_too_old_are_left_alone_until_it_is_upgraded() {
+    let rig = one_small_pod(&json!({})).await;
+    rig.kubelet_version("n1", "v1.32.9").await;
+    rig.uses("web-a", cores(0.5), 32);
+    rig.wait(minutes(20)).await;
+    let status = rig.status("fit").await;
+    assert_eq!(rig::condition(&status, "Ready"), Some(("False", "NodesTooOld")));
+    let message = rig::message(&status, "Ready");
+    assert!(message.starts_with("1 of 1 Pods run on Nodes") && message.contains("(n1 runs v1.32.9)"), "{message}");
+    assert_eq!(rig.requests("PATCH", "/resize").len(), 0);
+    rig.kubelet_version("n1", "v1.33.0").await;
+    rig.wait(Duration::from_secs(5)).await;
+    assert_eq!(rig.requests("PATCH", "/resize").len(), 1);
+    rig.stop().await;
+}
+
+#[rstest]
+#[case::recreate("Recreate", "POST", "/eviction")]
+#[case::initial("Initial", "PATCH", "/fit/status")]
+#[tokio::test(start_paused = true)]
+async fn what_needs_no_resize_works_where_there_is_none(
+    #[case] strategy: &str,
+    #[case] method: &str,
+    #[case] path: &str,
+) {
+    let rig = Rig::prepared().await;
+    rig.serve_resize(false);
+    let rig = rig.run().await;
+    rig.node("n1", "4").await;
+    rig.kubelet_version("n1", "v1.32.9").await;
+    rig.deployment("web").await;
+    rig.pod("web", "web-a", "n1", "100m").await;
+    rig.policy("fit", &web_policy(&json!({ "strategy": strategy }))).await;
+    rig.uses("web-a", cores(0.5), 32);
+    rig.wait(minutes(30)).await;
+    assert_eq!(rig::condition(&rig.status("fit").await, "Ready"), Some(("True", "Fitting")));
+    assert!(!rig.requests(method, path).is_empty());
+    assert_eq!(rig.requests("PATCH", "/resize").len(), 0);
+    rig.pod("web", "web-b", "n1", "100m").await;
+    assert!(rig.cpu_request("web-b").await > 500, "new Pods get their size");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_does_not_end_holds_up_the_end_for_a_bounded_time_only() {
+    let rig = one_small_pod(&json!({})).await;
+    rig.silence(Some("/resize"));
+    rig.uses("web-a", cores(0.5), 32);
+    rig.wait(Duration::from_secs(62)).await;
+    assert_eq!(rig.requests("PATCH", "/resize").len(), 1);
+    let told = tokio::time::Instant::now();
+    rig.stop().await;
+    assert_eq!(told.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_stage_of_a_resize_is_measured() {
+    let rig = one_small_pod(&json!({})).await;
+    rig.uses("web-a", cores(0.5), 32);
+    rig.wait(minutes(2)).await;
+    let of = |stage: &str| format!("tailor_resize_stage_duration_seconds_count{{stage=\"{stage}\"}} 1");
+    assert!(rig.metrics().contains(&of("sample_to_patch")), "{}", rig.metrics());
+    assert!(!rig.metrics().contains("patch_to_allocated"));
+    rig.settle("web-a").await;
+    rig.wait(Duration::from_secs(1)).await;
+    for stage in ["sample_to_patch", "patch_to_allocated", "allocated_to_actual"] {
+        assert!(rig.metrics().contains(&of(stage)), "{}", rig.metrics());
+    }
+    assert!(rig.metrics().contains(r#"tailor_api_writes_total{target="resize",outcome="accepted"} 1"#));
+    assert!(rig.metrics().contains("tailor_leader 1"), "{}", rig.metrics());
+    assert!(rig.metrics().contains(r#"tailor_passes_total{outcome="finished"}"#));
     rig.stop().await;
 }
 
@@ -285,4 +429,53 @@ async fn two_runs_of_one_story_send_the_same_requests() {
     }
     assert!(!runs[0].0.is_empty());
     assert_eq!(runs[0], runs[1]);
+}
+
+/// The log, line by line.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_write_to_a_pod_is_logged_once_whatever_becomes_of_it() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+    // The runtime has one thread.
+    let _log = tracing::subscriber::set_default(log);
+    let rig = one_small_pod(&json!({})).await;
+    rig.node("huge", "64").await;
+    rig.refuse("/resize", 503, "", "busy");
+    rig.uses("web-a", cores(0.5), 32);
+    rig.wait(Duration::from_secs(65)).await;
+    rig.allow();
+    rig.wait(minutes(1)).await;
+    rig.settle("web-a").await;
+    rig.uses("web-a", cores(6.0), 32);
+    rig.wait(minutes(15)).await;
+    let sent = rig.requests("PATCH", "/resize").len() + rig.requests("POST", "/eviction").len();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let logged: Vec<_> = logged.iter().filter(|line| line["message"] == "wrote").collect();
+    let outcomes: Vec<_> = logged.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["Retry", "Applied", "Evicted"], "{text}");
+    assert_eq!(logged.len(), sent);
+    for line in logged {
+        assert_eq!(
+            (&line["namespace"], &line["policy"], &line["pod"]),
+            (&json!("shop"), &json!("fit"), &json!("web-a"))
+        );
+        assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{line}");
+    }
+    rig.stop().await;
 }

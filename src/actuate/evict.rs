@@ -14,8 +14,11 @@ use kube::{Api, Client, api::PostParams, core::Status};
 
 use super::{Error, PodKey, causes, retry_after};
 
+/// Said when two budgets match.
+const TWO_BUDGETS: &str = "more than one PodDisruptionBudget matches the Pod, and the API server evicts none such";
+
 /// What became of an eviction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum EvictOutcome {
     /// The Pod is being deleted.
     Evicted,
@@ -68,6 +71,17 @@ fn outcome(status: &Status) -> EvictOutcome {
         500 if status.message.contains("more than one PodDisruptionBudget") => EvictOutcome::TwoBudgets,
         500.. => EvictOutcome::Retry(retry_after(status)),
         _ => EvictOutcome::Refused(status.message.clone()),
+    }
+}
+
+impl EvictOutcome {
+    /// What the server says to it, where it says something.
+    pub fn said(&self) -> &str {
+        match self {
+            Self::BudgetRefused(_, message) | Self::Refused(message) => message,
+            Self::TwoBudgets => TWO_BUDGETS,
+            Self::Evicted | Self::Gone | Self::Retry(_) => "",
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 pub const FIELD_MANAGER: &str = "tailor";
 
 /// What became of a resize.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, strum::IntoStaticStr)]
 pub enum ResizeOutcome {
     /// The spec says so now; the Pod as the server returned it.
     Applied(Box<Pod>),
@@ -86,6 +86,16 @@ fn outcome(status: &Status) -> ResizeOutcome {
         403 if status.message.contains("not yet ready to handle request") => ResizeOutcome::Retry(retry_after(status)),
         429 | 500.. => ResizeOutcome::Retry(retry_after(status)),
         _ => ResizeOutcome::Refused(status.message.clone()),
+    }
+}
+
+impl ResizeOutcome {
+    /// What the server says to it, where it says something.
+    pub fn said(&self) -> &str {
+        match self {
+            Self::NoRoomEver(message) | Self::Refused(message) => message,
+            Self::Applied(_) | Self::Gone | Self::Conflict | Self::Retry(_) => "",
+        }
     }
 }
 

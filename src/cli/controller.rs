@@ -1,15 +1,28 @@
 //! `tailor controller`: fits workloads of a real cluster.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::Context;
-use kube::Client;
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Context, anyhow};
+use kube::{Client, Config};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
 
+use super::Failure;
 use crate::{
     clock::Clock,
-    controller::{Controller, NoJournal, Options, Parts},
-    telemetry::logs::{self, LogFormat},
+    controller::{Controller, LeaseOptions, NoJournal, Options, Parts, Timing},
+    telemetry::{
+        http::{self, Told},
+        logs::{self, LogFormat},
+    },
     usage::{
         UsageSource,
         metrics_api::MetricsApi,
@@ -17,20 +30,26 @@ use crate::{
     },
 };
 
+/// Where the kubelet puts the namespace of a Pod's ServiceAccount; there is none outside of a cluster.
+const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
 /// Runs the controller, on the cluster that it runs in or that the kubeconfig names.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
+    /// Takes settings from this YAML file, by the names of the flags. Flags and environment win over it.
+    #[arg(long, env = "TAILOR_CONFIG", value_name = "FILE")]
+    config: Option<String>,
     /// Reads usage from this Prometheus-compatible server instead of metrics.k8s.io.
     #[arg(long, env = "TAILOR_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: Option<String>,
     /// PromQL for CPU in cores, by namespace, pod and container, in place of the one for cAdvisor.
-    #[arg(long, env = "TAILOR_PROMETHEUS_CPU_QUERY", value_name = "PROMQL", requires = "prometheus_url")]
+    #[arg(long, env = "TAILOR_PROMETHEUS_CPU_QUERY", value_name = "PROMQL")]
     prometheus_cpu_query: Option<String>,
     /// PromQL for memory in bytes, by namespace, pod and container, in place of the one for cAdvisor.
-    #[arg(long, env = "TAILOR_PROMETHEUS_MEMORY_QUERY", value_name = "PROMQL", requires = "prometheus_url")]
+    #[arg(long, env = "TAILOR_PROMETHEUS_MEMORY_QUERY", value_name = "PROMQL")]
     prometheus_memory_query: Option<String>,
     /// PromQL for the throttled share of CFS periods; an empty one asks for none.
-    #[arg(long, env = "TAILOR_PROMETHEUS_THROTTLED_QUERY", value_name = "PROMQL", requires = "prometheus_url")]
+    #[arg(long, env = "TAILOR_PROMETHEUS_THROTTLED_QUERY", value_name = "PROMQL")]
     prometheus_throttled_query: Option<String>,
     /// Seconds between two readings of usage.
     #[arg(long, env = "TAILOR_SAMPLE_INTERVAL", value_name = "SECONDS", default_value_t = 60)]
@@ -39,6 +58,35 @@ pub struct Args {
     /// Watches this namespace only.
     #[arg(long, env = "TAILOR_NAMESPACE")]
     namespace: Option<String>,
+    /// Acts only while it holds a lease, so that several can run. By default so inside a cluster, and not outside.
+    #[arg(long, env = "TAILOR_LEADER_ELECT", value_name = "BOOL")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    leader_elect: Option<bool>,
+    /// The namespace of the lease. By default Tailor's own, or the kubeconfig's.
+    #[arg(long, env = "TAILOR_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    lease_namespace: Option<String>,
+    /// The name of the lease. All who share it act in turns.
+    #[arg(long, env = "TAILOR_LEASE_NAME", value_name = "NAME", default_value = "tailor")]
+    lease_name: String,
+    /// Seconds after which another one may take the lease over.
+    #[arg(long, env = "TAILOR_LEASE_DURATION", value_name = "SECONDS", default_value_t = 15)]
+    #[arg(value_parser = clap::value_parser!(u64).range(2..=600))]
+    lease_duration: u64,
+    /// Seconds without a renewal after which the leader writes nothing any more. Less than the duration.
+    #[arg(long, env = "TAILOR_RENEW_DEADLINE", value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    renew_deadline: u64,
+    /// Seconds between two renewals, or two attempts to get the lease. At most half of the renew deadline.
+    #[arg(long, env = "TAILOR_RETRY_PERIOD", value_name = "SECONDS", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    retry_period: u64,
+    /// Serves /livez, /readyz and /metrics here; `off` serves nothing.
+    #[arg(long, env = "TAILOR_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080", value_parser = listen)]
+    listen: Listen,
+    /// Seconds that passes which have begun may go on after SIGTERM.
+    #[arg(long, env = "TAILOR_SHUTDOWN_GRACE", value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=300))]
+    shutdown_grace: u64,
     /// How log lines look.
     #[arg(long, env = "TAILOR_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
@@ -47,75 +95,186 @@ pub struct Args {
     log: String,
 }
 
+/// Where to listen, if at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listen {
+    Off,
+    At(SocketAddr),
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    match text {
+        "off" => Ok(Listen::Off),
+        _ => text.parse().map(Listen::At).map_err(|_| "write an address and a port (0.0.0.0:8080), or off".to_owned()),
+    }
+}
+
 /// Runs until it is interrupted or told to end.
 ///
 /// # Errors
-/// When there is no cluster, no usable source of usage, or the controller cannot go on.
-pub fn run(args: &Args) -> anyhow::Result<()> {
-    logs::start(args.log_format, &args.log)?;
+/// When settings do not go together, there is no cluster, no usable source of usage, or the controller cannot go on.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    args.check().map_err(Failure::BadInput)?;
+    logs::start(args.log_format, &args.log).map_err(|error| Failure::BadInput(error.into()))?;
     // Fails only if a provider is there already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
-    runtime.block_on(control(args))
+    Ok(runtime.block_on(control(args))?)
+}
+
+impl Args {
+    /// What one setting asks of another.
+    fn check(&self) -> anyhow::Result<()> {
+        self.timing().checked().map_err(|problem| anyhow!("{problem}; see --lease-duration and those beside it"))?;
+        let queries = [&self.prometheus_cpu_query, &self.prometheus_memory_query, &self.prometheus_throttled_query];
+        if self.prometheus_url.is_none() && queries.iter().any(|query| query.is_some()) {
+            return Err(anyhow!("a PromQL query needs a server to send it to; set --prometheus-url too"));
+        }
+        Ok(())
+    }
+
+    fn timing(&self) -> Timing {
+        Timing {
+            lease_duration: Duration::from_secs(self.lease_duration),
+            renew_deadline: Duration::from_secs(self.renew_deadline),
+            retry_period: Duration::from_secs(self.retry_period),
+        }
+    }
+
+    fn options(&self, client: &Client) -> Options {
+        let own_namespace = fs::read_to_string(OWN_NAMESPACE).ok().map(|name| name.trim().to_owned());
+        let elect = self.leader_elect.unwrap_or(own_namespace.is_some());
+        let lease = elect.then(|| LeaseOptions {
+            namespace: self
+                .lease_namespace
+                .clone()
+                .or(own_namespace)
+                .unwrap_or_else(|| client.default_namespace().to_owned()),
+            name: self.lease_name.clone(),
+            identity: identity(),
+            timing: self.timing(),
+        });
+        Options {
+            sample_interval: Duration::from_secs(self.sample_interval),
+            namespace: self.namespace.clone(),
+            lease,
+            shutdown_grace: Duration::from_secs(self.shutdown_grace),
+            ..Options::default()
+        }
+    }
+
+    fn source(&self, client: &Client) -> anyhow::Result<Arc<dyn UsageSource>> {
+        let Some(url) = &self.prometheus_url else {
+            return Ok(Arc::new(MetricsApi::new(client.clone(), Clock::System, self.namespace.as_deref())));
+        };
+        let defaults = Queries::default();
+        let throttled = self.prometheus_throttled_query.clone().or(defaults.throttled);
+        let queries = Queries {
+            cpu: self.prometheus_cpu_query.clone().unwrap_or(defaults.cpu),
+            memory: self.prometheus_memory_query.clone().unwrap_or(defaults.memory),
+            throttled: throttled.filter(|query| !query.trim().is_empty()),
+        };
+        Ok(Arc::new(Prometheus::new(url, queries).context("check --prometheus-url")?))
+    }
+}
+
+/// The Pod's name, or the machine's, and what no other process has, nor this one after a restart.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").or_else(|_| fs::read_to_string("/etc/hostname")).unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("tailor");
+    format!("{host}_{:016x}", RandomState::new().build_hasher().finish())
 }
 
 async fn control(args: &Args) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("there is no cluster: set KUBECONFIG, or run in a Pod")?;
+    let client = client().await?;
     let version = client.apiserver_version().await.context("the API server does not answer; check the kubeconfig")?;
-    tracing::info!(server = %version.git_version, version = env!("CARGO_PKG_VERSION"), "tailor starts");
-    let source = source(args, &client)?;
-    let options = Options {
-        sample_interval: Duration::from_secs(args.sample_interval),
-        namespace: args.namespace.clone(),
-        ..Options::default()
-    };
+    let (server, version, config) = (version.git_version, env!("CARGO_PKG_VERSION"), args.config.as_deref());
+    tracing::info!(%server, version, config, "tailor starts");
+    let (source, options) = (args.source(&client)?, args.options(&client));
     let parts = Parts { client, source, clock: Clock::System, journal: Arc::new(NoJournal), options };
+    let controller = Controller::new(parts);
+    let served = serve(args.listen, &controller).await?;
+    let ended = controller.run(told_to_end()?).await;
+    if let Some(served) = served {
+        served.abort();
+    }
+    Ok(ended?)
+}
+
+/// A client that leaves it to its callers what to try again, and when: one that waits inside of a request would hold up a
+/// pass for as long as a PodDisruptionBudget refuses.
+async fn client() -> anyhow::Result<Client> {
+    let mut config = Config::infer().await.context("there is no cluster: set KUBECONFIG, or run in a Pod")?;
+    config.default_retry = false;
+    Client::try_from(config).context("cannot use the kubeconfig")
+}
+
+async fn serve(listen: Listen, controller: &Controller) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Listen::At(address) = listen else { return Ok(None) };
+    let listener = http::bind(address).await.with_context(|| format!("cannot listen on {address}; see --listen"))?;
+    tracing::info!(address = %listener.local_addr()?, "serves /livez, /readyz and /metrics");
+    let told = Told { health: controller.health(), metrics: controller.metrics() };
+    Ok(Some(tokio::spawn(async move {
+        if let Err(error) = http::serve(listener, told).await {
+            tracing::error!(%error, "health and metrics are not served any more");
+        }
+    })))
+}
+
+/// Ready when the process is told to end.
+fn told_to_end() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let shutdown = async move {
+    Ok(async move {
         tokio::select! {
             biased;
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("tailor ends: passes that have begun are finished");
-    };
-    Ok(Controller::new(parts).run(shutdown).await?)
-}
-
-fn source(args: &Args, client: &Client) -> anyhow::Result<Arc<dyn UsageSource>> {
-    let Some(url) = &args.prometheus_url else {
-        return Ok(Arc::new(MetricsApi::new(client.clone(), Clock::System, args.namespace.as_deref())));
-    };
-    let defaults = Queries::default();
-    let throttled = args.prometheus_throttled_query.clone().or(defaults.throttled);
-    let queries = Queries {
-        cpu: args.prometheus_cpu_query.clone().unwrap_or(defaults.cpu),
-        memory: args.prometheus_memory_query.clone().unwrap_or(defaults.memory),
-        throttled: throttled.filter(|query| !query.trim().is_empty()),
-    };
-    Ok(Arc::new(Prometheus::new(url, queries).context("check --prometheus-url")?))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use rstest::rstest;
 
     use super::*;
+    use crate::cli::settings::parsed;
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parsed(args: &[&str]) -> Result<Args, clap::Error> {
-        Cli::try_parse_from(std::iter::once(&"tailor").chain(args)).map(|cli| cli.args)
+    #[rstest]
+    #[case::query_without_server(&["--prometheus-cpu-query", "up"], false)]
+    #[case::query_with_server(&["--prometheus-cpu-query", "up", "--prometheus-url", "http://p"], true)]
+    #[case::endless_interval(&["--sample-interval", "0"], false)]
+    #[case::deadline_after_the_lease(&["--renew-deadline", "15"], false)]
+    #[case::short_lease(&["--lease-duration=3", "--renew-deadline=2", "--retry-period=1"], true)]
+    #[case::nowhere(&["--listen", "here"], false)]
+    #[case::all_by_default(&[], true)]
+    fn settings_that_do_not_go_together_are_refused(#[case] flags: &[&str], #[case] accepted: bool) {
+        let checked = parsed::<Args>(flags).and_then(|args| args.check().map_err(|error| error.to_string()));
+        assert_eq!(checked.is_ok(), accepted, "{checked:?}");
     }
 
     #[test]
-    fn a_query_without_a_server_and_an_endless_interval_are_refused() {
-        assert!(parsed(&["--prometheus-cpu-query", "up"]).is_err());
-        assert!(parsed(&["--sample-interval", "0"]).is_err());
-        assert_eq!(parsed(&[]).unwrap().sample_interval, 60);
+    fn each_setting_has_all_three_names() {
+        let command = <Args as clap::Args>::augment_args(clap::Command::new("controller"));
+        for arg in command.get_arguments() {
+            let long = arg.get_long().unwrap_or_else(|| panic!("{} has no flag", arg.get_id()));
+            let expected = format!("TAILOR_{}", long.replace('-', "_").to_uppercase());
+            assert_eq!(arg.get_env().map(|env| env.to_string_lossy().into_owned()), Some(expected));
+        }
+    }
+
+    #[test]
+    fn defaults_are_safe() {
+        let args = parsed::<Args>(&[]).unwrap();
+        assert_eq!((args.sample_interval, args.leader_elect), (60, None));
+        assert_eq!(args.timing(), Timing::default());
+        assert_eq!(parsed::<Args>(&["--leader-elect"]).unwrap().leader_elect, Some(true));
+        assert_eq!(parsed::<Args>(&["--leader-elect=false", "--listen=off"]).unwrap().listen, Listen::Off);
+    }
+
+    #[test]
+    fn no_two_processes_have_one_identity() {
+        assert_ne!(identity(), identity());
     }
 }

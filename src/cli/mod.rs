@@ -5,6 +5,8 @@
 
 pub mod controller;
 pub mod crd;
+pub mod docs;
+pub mod settings;
 pub mod sim_node;
 pub mod simulate;
 
@@ -30,6 +32,8 @@ enum Command {
     SimNode(sim_node::Args),
     /// Prints the CustomResourceDefinition of VerticalResizePolicy.
     Crd,
+    #[command(hide = true)]
+    Docs(docs::Args),
 }
 
 /// Why a subcommand failed.
@@ -50,11 +54,10 @@ impl From<anyhow::Error> for Failure {
 /// Parses the arguments and runs one subcommand.
 pub fn run() -> ExitCode {
     let out = &mut io::stdout().lock();
-    let done = match Cli::parse().command {
-        Command::Simulate(args) => simulate::run(&args, out),
-        Command::Controller(args) => controller::run(&args).map_err(Failure::from),
-        Command::SimNode(args) => sim_node::run(&args, out),
-        Command::Crd => crd::run(out).map_err(Failure::from),
+    let done = match settings::parse::<Cli>(std::env::args_os()) {
+        Ok(Ok(cli)) => run_one(cli.command, out),
+        Ok(Err(error)) => error.exit(),
+        Err(error) => Err(Failure::BadInput(error)),
     };
     let done = done.and_then(|()| out.flush().map_err(|error| Failure::Failed(error.into())));
     let (code, error) = match done {
@@ -67,6 +70,47 @@ pub fn run() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error}");
-    error.chain().skip(1).for_each(|cause| eprintln!("  because: {cause}"));
+    causes(&error).iter().for_each(|cause| eprintln!("  because: {cause}"));
     ExitCode::from(code)
+}
+
+fn run_one(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        Command::Simulate(args) => simulate::run(&args, out),
+        Command::Controller(args) => controller::run(&args),
+        Command::SimNode(args) => sim_node::run(&args, out),
+        Command::Crd => crd::run(out).map_err(Failure::from),
+        Command::Docs(args) => docs::run(&args, out).map_err(Failure::from),
+    }
+}
+
+/// What an error was caused by, one after the other. Many libraries repeat the cause in their own message; what has been
+/// said already is left out.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said.clone_from(&cause);
+            causes.push(cause);
+        }
+    }
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_said_already_is_not_said_again() {
+        let error = anyhow!("no such file")
+            .context("cannot read k: no such file")
+            .context("no cluster: cannot read k: no such file")
+            .context("cannot start");
+        assert_eq!(causes(&error), ["no cluster: cannot read k: no such file"]);
+        assert_eq!(causes(&anyhow!("b").context("a")), ["b"]);
+    }
 }

@@ -171,19 +171,13 @@ async fn play(args: &Args, options: real::Options, out: &mut dyn Write) -> anyho
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use rstest::rstest;
 
     use super::*;
+    use crate::cli::settings;
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parsed(args: &[&str]) -> Result<Args, clap::Error> {
-        Cli::try_parse_from(std::iter::once(&"tailor").chain(args)).map(|cli| cli.args)
+    fn parsed(args: &[&str]) -> Result<Args, String> {
+        settings::parsed(args)
     }
 
     #[rstest]

@@ -166,18 +166,11 @@ fn show(bar: &ProgressBar, progress: Progress) {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::settings;
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parsed(args: &[&str]) -> Result<Args, clap::Error> {
-        Cli::try_parse_from(std::iter::once(&"tailor").chain(args)).map(|cli| cli.args)
+    fn parsed(args: &[&str]) -> Result<Args, String> {
+        settings::parsed(args)
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     decide::{Decided, Decision},
     events::{self, News},
     journal::{Action, JournalEntry, describe},
+    latency::between,
     memory::{Hold, PodMemory},
     observe::{Covered, Observed, PodSeen},
     world::PodRecord,
@@ -18,6 +19,7 @@ use crate::{
     api::LastAction,
     plan::{ContainerChange, PodState, Step, Why, restarts},
     resources::{PodView, Resources},
+    telemetry::metrics::Stage,
 };
 
 /// A write that was refused for good is tried again after so long, for what refused it may be gone (a quota, rights).
@@ -133,6 +135,9 @@ impl Deed<'_> {
         let why = self.decision.plan.why;
         let outcome = actuate::resize(&self.context.client, self.pod(), changes).await;
         let now = self.context.clock.now();
+        if let Ok(outcome) = &outcome {
+            self.log_write(Action::Resize, outcome.into(), &describe(changes), outcome.said());
+        }
         match outcome {
             Ok(ResizeOutcome::Applied(pod)) => self.resized(&pod, changes, now).await,
             Ok(ResizeOutcome::NoRoomEver(message)) => {
@@ -163,6 +168,7 @@ impl Deed<'_> {
         let Some(record) = PodRecord::read(pod) else { return Became::left(PodState::Error) };
         let altered = is_altered(&record.view, changes);
         let generation = record.view.generation;
+        self.note_latency(generation, changes, now);
         self.context.world().wrote_pod(record, now);
         self.remember(|pod| {
             pod.history.sent(changes, generation, now);
@@ -177,49 +183,57 @@ impl Deed<'_> {
         if altered {
             let hold = self.hold_at(generation, Action::Resize, REFUSED_FOR, PodState::Error);
             let message = "something in the cluster changed the resize on its way (an admission webhook or policy)";
-            self.tell_once(Action::Error, self.decision.plan.why, message).await;
+            self.met(Action::Error, self.decision.plan.why, message).await;
             return Became { done: Some(Action::Resize), ..Became::held(&hold) };
         }
         Became::done(PodState::InProgress, Action::Resize)
     }
 
     async fn evict(&self) -> Became {
-        let outcome = actuate::evict(&self.context.client, self.pod()).await;
-        let now = self.context.clock.now();
-        let why = self.decision.plan.why;
-        match outcome {
-            Ok(EvictOutcome::Evicted) => {
-                self.context.world().expectations.evicted(&self.view().uid, now);
-                self.context.memory().evicted(&self.covered.id, self.least_of_replacement(), now);
-                self.tell(Action::Evict, why, "", &[]).await;
-                Became::done(PodState::Evicted, Action::Evict)
-            }
-            Ok(EvictOutcome::BudgetRefused(after, message)) => {
-                let mut refused = 0;
-                self.remember(|pod| {
-                    refused = pod.evictions_refused;
-                    pod.evictions_refused = refused.saturating_add(1);
-                });
-                let wait = after.saturating_mul(1 << refused.min(8)).min(BUDGET_ASKED_EVERY.max(after));
-                let hold = self.hold(Action::Evict, wait, PodState::Infeasible);
-                self.tell_once(Action::EvictRefused, why, &message).await;
-                Became::held(&hold)
-            }
-            Ok(EvictOutcome::TwoBudgets) => {
-                let hold = self.hold(Action::Evict, REFUSED_FOR * 12, PodState::Infeasible);
-                let message = "more than one PodDisruptionBudget matches the Pod, and the API server evicts none such";
-                self.tell_once(Action::EvictRefused, why, message).await;
-                Became::held(&hold)
-            }
-            Ok(EvictOutcome::Refused(message)) => {
-                let hold = self.hold(Action::Evict, REFUSED_FOR, PodState::Infeasible);
-                self.tell_once(Action::EvictRefused, why, &message).await;
-                Became::held(&hold)
-            }
-            Ok(EvictOutcome::Gone) => Became::left(PodState::Other),
-            Ok(EvictOutcome::Retry(after)) => Became::held(&self.hold(Action::Evict, after, PodState::Infeasible)),
-            Err(error) => self.unanswered(Action::Evict, &error),
+        let outcome = match actuate::evict(&self.context.client, self.pod()).await {
+            Ok(outcome) => outcome,
+            Err(error) => return self.unanswered(Action::Evict, &error),
+        };
+        self.log_write(Action::Evict, (&outcome).into(), "", outcome.said());
+        let wait = match &outcome {
+            EvictOutcome::Evicted => return self.evicted().await,
+            EvictOutcome::Gone => return Became::left(PodState::Other),
+            EvictOutcome::BudgetRefused(after, _) => self.budget_wait(*after),
+            EvictOutcome::TwoBudgets => REFUSED_FOR * 12,
+            EvictOutcome::Refused(_) => REFUSED_FOR,
+            EvictOutcome::Retry(after) => *after,
+        };
+        let hold = self.hold(Action::Evict, wait, PodState::Infeasible);
+        if !matches!(outcome, EvictOutcome::Retry(_)) {
+            self.tell_once(Action::EvictRefused, self.decision.plan.why, outcome.said()).await;
         }
+        Became::held(&hold)
+    }
+
+    async fn evicted(&self) -> Became {
+        let now = self.context.clock.now();
+        self.context.world().expectations.evicted(&self.view().uid, now);
+        self.context.memory().evicted(&self.covered.id, self.least_of_replacement(), now);
+        self.tell(Action::Evict, self.decision.plan.why, "", &[]).await;
+        Became::done(PodState::Evicted, Action::Evict)
+    }
+
+    /// Longer each time that the budget refuses.
+    fn budget_wait(&self, after: Duration) -> Duration {
+        let mut refused = 0;
+        self.remember(|pod| {
+            refused = pod.evictions_refused;
+            pod.evictions_refused = refused.saturating_add(1);
+        });
+        after.saturating_mul(1 << refused.min(8)).min(BUDGET_ASKED_EVERY.max(after))
+    }
+
+    fn note_latency(&self, generation: i64, changes: &[ContainerChange], now: Timestamp) {
+        let uid = &self.view().uid;
+        if let Some(received) = self.context.models().newest_received(uid) {
+            self.context.metrics.staged(Stage::SampleToPatch, between(received, now));
+        }
+        self.context.latencies().patched(uid, generation, changes, now);
     }
 
     /// The least that a replacement requests if admission sizes it.
@@ -242,10 +256,10 @@ impl Deed<'_> {
         let kubelet = resize.pending.as_ref().map(|(_, message)| message.as_str());
         let failure = resize.in_progress.as_ref().and_then(Option::as_deref);
         match state {
-            PodState::Deferred => self.tell_once(Action::Defer, why, kubelet.unwrap_or_default()).await,
-            PodState::Infeasible => self.tell_once(Action::Infeasible, why, kubelet.unwrap_or_default()).await,
-            PodState::Error => self.tell_once(Action::Error, why, failure.unwrap_or_default()).await,
-            _ if why == Why::NoRoomOnNode => self.tell_once(Action::Defer, why, "").await,
+            PodState::Deferred => self.met(Action::Defer, why, kubelet.unwrap_or_default()).await,
+            PodState::Infeasible => self.met(Action::Infeasible, why, kubelet.unwrap_or_default()).await,
+            PodState::Error => self.met(Action::Error, why, failure.unwrap_or_default()).await,
+            _ if why == Why::NoRoomOnNode => self.met(Action::Defer, why, "").await,
             PodState::Fitted => self.remember(|pod| {
                 pod.told.clear();
                 pod.evictions_refused = 0;
@@ -284,7 +298,10 @@ impl Deed<'_> {
     }
 
     fn unanswered(&self, action: Action, error: &actuate::Error) -> Became {
-        tracing::warn!(error = error as &dyn std::error::Error, "no answer; it is tried again");
+        let (namespace, policy) = self.observed.policy.key();
+        let (pod, reason) = (&self.view().name, self.decision.plan.why);
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(%namespace, %policy, %pod, %action, %reason, error, "no answer; it is tried again");
         Became::held(&self.hold(action, UNANSWERED_FOR, self.decision.state))
     }
 
@@ -304,14 +321,30 @@ impl Deed<'_> {
         note(self.context.memory().pods.entry(self.view().uid.clone()).or_default());
     }
 
-    /// Tells what the Pod has met, unless it was told since the Pod was last well.
-    async fn tell_once(&self, action: Action, why: Why, said: &str) {
+    /// One line for each write, whatever became of it.
+    fn log_write(&self, action: Action, outcome: &'static str, changes: &str, said: &str) {
+        let (namespace, policy) = self.observed.policy.key();
+        let (pod, reason) = (&self.view().name, self.decision.plan.why);
+        tracing::info!(%namespace, %policy, %pod, %action, %reason, outcome, changes, said, "wrote");
+    }
+
+    /// Tells and logs what the Pod has met, unless it was told since the Pod was last well.
+    async fn met(&self, action: Action, why: Why, said: &str) {
+        if self.tell_once(action, why, said).await {
+            let (namespace, policy) = self.observed.policy.key();
+            tracing::info!(%namespace, %policy, pod = %self.view().name, %action, reason = %why, said, "met");
+        }
+    }
+
+    /// Tells what the Pod has met, unless it was told since the Pod was last well; answers whether it was news.
+    async fn tell_once(&self, action: Action, why: Why, said: &str) -> bool {
         let told = (action, (why == Why::NoRoomOnNode).then_some(why));
         let mut is_new = false;
         self.remember(|pod| is_new = pod.told.insert(told));
         if is_new {
             self.tell(action, why, said, &[]).await;
         }
+        is_new
     }
 
     async fn tell(&self, action: Action, why: Why, said: &str, changes: &[ContainerChange]) {
@@ -319,7 +352,6 @@ impl Deed<'_> {
         let parts = [describe(changes), why.describe().to_owned(), said.trim().to_owned()];
         let message = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" | ");
         let (namespace, policy) = self.observed.policy.key();
-        tracing::info!(%namespace, %policy, pod = %self.view().name, %action, reason = %why, %message);
         let news = News { warning: action.is_warning(), action: action.into(), reason: why.into(), message: &message };
         events::publish(&self.context.client, events::pod_reference(self.view()), news, at).await;
         self.context.journal.record(JournalEntry {

@@ -21,6 +21,8 @@ pub enum Verdict {
     Conflict,
     /// The cluster cannot resize Pods in place.
     ResizeUnsupported,
+    /// Nodes of its Pods cannot resize them in place.
+    NodesTooOld,
     /// Usage cannot be read.
     UsageUnavailable,
     /// Nothing is known yet of what the workloads use.
@@ -59,6 +61,9 @@ impl Verdict {
                            Initial, Recreate or Off";
             return (Self::ResizeUnsupported, message.to_owned());
         }
+        if let Some(message) = nodes_too_old(observed) {
+            return (Self::NodesTooOld, message);
+        }
         if let Some(problem) = &observed.usage_problem {
             return (Self::UsageUnavailable, problem.clone());
         }
@@ -72,7 +77,7 @@ impl Verdict {
     /// Whether only somebody's edit helps.
     fn is_stalled(self) -> bool {
         match self {
-            Self::InvalidSpec | Self::Conflict | Self::ResizeUnsupported => true,
+            Self::InvalidSpec | Self::Conflict | Self::ResizeUnsupported | Self::NodesTooOld => true,
             Self::Fitting | Self::TargetNotFound | Self::UsageUnavailable | Self::NoSamples => false,
         }
     }
@@ -81,6 +86,21 @@ impl Verdict {
     pub fn is_warning(self) -> bool {
         self.is_stalled() || matches!(self, Self::TargetNotFound | Self::UsageUnavailable)
     }
+}
+
+/// Which of the Nodes of the policy's Pods are too old for what it does, if any are.
+fn nodes_too_old(observed: &Observed) -> Option<String> {
+    let old: Vec<_> = observed.nodes.values().map(|used| &used.node).filter(|node| !node.resizes_in_place()).collect();
+    let first = old.first().filter(|_| observed.resizes_in_place())?;
+    let is_there = |name: &Option<String>| old.iter().any(|node| Some(&node.name) == name.as_ref());
+    let pods = observed.workloads.iter().flat_map(|workload| &workload.pods);
+    let (there, all) =
+        pods.fold((0, 0), |(there, all), pod| (there + u32::from(is_there(&pod.record.view.node)), all + 1));
+    Some(format!(
+        "{there} of {all} Pods run on Nodes whose kubelet is older than 1.33 and resizes nothing in place ({} runs {}); \
+         they are left alone until the Nodes are upgraded, or use strategy Initial, Recreate or Off",
+        first.name, first.kubelet_version
+    ))
 }
 
 /// The conditions; one that has not changed its status keeps its time.

@@ -1,18 +1,25 @@
 //! What passes, watches, learner and admission share.
 //!
-//! Whoever needs several of the locks takes them in the order world, models, memory, and holds none over an `await`.
+//! Whoever needs several of the locks takes them in the order world, models, memory, latencies, and holds none over an
+//! `await`.
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use futures::channel::mpsc::UnboundedSender;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use jiff::{SignedDuration, Timestamp};
 use kube::{Client, runtime::reflector::ObjectRef};
 
 use super::{
+    fence::Fence,
     journal::Journal,
+    latency::Latencies,
+    leadership::Leadership,
     learn::Models,
     memory::Memory,
     policies::Policy,
@@ -20,14 +27,19 @@ use super::{
     turnstile::Turnstile,
     world::{Key, Touch, World},
 };
-use crate::{api::VerticalResizePolicy, clock::Clock, usage::UsageSource};
+use crate::{
+    api::VerticalResizePolicy,
+    clock::Clock,
+    telemetry::{health::Health, metrics::Metrics},
+    usage::UsageSource,
+};
 
 /// How long an answer about what the API server serves holds: an upgrade may change it.
 const SERVED_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// What passes, watches, learner and admission share.
 pub struct Context {
-    /// The API server.
+    /// The API server, behind the [`fence`](super::fence).
     pub client: Client,
     /// Where usage comes from.
     pub source: Arc<dyn UsageSource>,
@@ -39,19 +51,34 @@ pub struct Context {
     pub options: Options,
     /// The gate that passes go through.
     pub turnstile: Turnstile,
+    /// The right to write.
+    pub leadership: Leadership,
+    /// Whether the process is alive and ready.
+    pub health: Health,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     world: Mutex<World>,
     models: Mutex<Models>,
     memory: Mutex<Memory>,
-    passes: UnboundedSender<ObjectRef<VerticalResizePolicy>>,
+    latencies: Mutex<Latencies>,
+    /// Where policies go that are to be looked at; nowhere while nobody looks.
+    passes: Mutex<Option<UnboundedSender<PolicyRef>>>,
+    stopping: AtomicBool,
 }
 
+/// A policy by name.
+pub type PolicyRef = ObjectRef<VerticalResizePolicy>;
+
 impl Context {
-    /// Knows nothing yet; `passes` is where policies go that are to be looked at.
-    pub fn new(parts: super::Parts, passes: UnboundedSender<ObjectRef<VerticalResizePolicy>>) -> Self {
+    /// Knows nothing yet. Must be called inside a tokio runtime.
+    pub fn new(parts: super::Parts, leadership: Leadership, metrics: Arc<Metrics>) -> Self {
         let now = parts.clock.now();
         Self {
             turnstile: Turnstile::new(parts.options.concurrency),
-            client: parts.client,
+            client: Fence::around(&parts.client, leadership.clone(), Arc::clone(&metrics)),
+            leadership,
+            health: Health::default(),
+            metrics,
             source: parts.source,
             clock: parts.clock,
             journal: parts.journal,
@@ -59,8 +86,31 @@ impl Context {
             world: Mutex::default(),
             models: Mutex::default(),
             memory: Mutex::new(Memory::new(now)),
-            passes,
+            latencies: Mutex::default(),
+            passes: Mutex::default(),
+            stopping: AtomicBool::new(false),
         }
+    }
+
+    /// From now on this process acts, and knows no more than after a restart but what it has seen and learnt: what was
+    /// done before is forgotten, for somebody else may have acted since. Answers with the policies to look at, all of
+    /// them to begin with.
+    pub fn begin(&self) -> UnboundedReceiver<PolicyRef> {
+        *self.memory() = Memory::new(self.clock.now());
+        let (look_at, passes) = unbounded();
+        *locked(&self.passes) = Some(look_at);
+        self.trigger(&[Touch::All]);
+        passes
+    }
+
+    /// From now on no pass begins.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no pass begins any more.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The picture of the cluster.
@@ -78,6 +128,11 @@ impl Context {
         locked(&self.memory)
     }
 
+    /// The resizes on their way.
+    pub fn latencies(&self) -> MutexGuard<'_, Latencies> {
+        locked(&self.latencies)
+    }
+
     /// The policy as it is known now.
     pub fn policy(&self, key: &Key) -> Option<Arc<Policy>> {
         self.world().policies.get(key).cloned()
@@ -93,8 +148,10 @@ impl Context {
 
     /// Has one policy looked at.
     pub fn look_again(&self, namespace: &str, name: &str) {
-        // The receiver is gone only while everything stops.
-        let _ = self.passes.unbounded_send(ObjectRef::new(name).within(namespace));
+        if let Some(passes) = &*locked(&self.passes) {
+            // The receiver is gone while this process stands by, or stops.
+            let _ = passes.unbounded_send(ObjectRef::new(name).within(namespace));
+        }
     }
 
     /// Whether the API server serves `pods/resize`.

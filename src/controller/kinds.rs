@@ -85,7 +85,12 @@ impl Mirrored for Pod {
     }
 
     fn apply(self, world: &mut World, context: &Context) -> Vec<Touch> {
-        PodRecord::read(&self).map_or_else(Vec::new, |record| world.apply_pod(record, context.clock.now()))
+        let Some(record) = PodRecord::read(&self) else { return Vec::new() };
+        let now = context.clock.now();
+        for (stage, took) in context.latencies().seen(&record.view, now) {
+            context.metrics.staged(stage, took);
+        }
+        world.apply_pod(record, now)
     }
 
     fn remove(key: &Key, world: &mut World) -> Vec<Touch> {

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -42,6 +43,12 @@ const SAMPLE_SPEAKS_OF: SignedDuration = SignedDuration::from_mins(1);
 /// From this share of throttled periods on the CPU limit is a shortage.
 const THROTTLED: f64 = 0.25;
 
+/// The loop's name in [`Health`](crate::telemetry::health::Health).
+const LOOP: &str = "learning from usage";
+
+/// A source that does not answer for so long is stuck.
+const SOURCE_MAY_TAKE: Duration = Duration::from_mins(10);
+
 /// Attempts in a row that must fail before policies say so: one may be a restart of the server.
 const FAILURES_TOLD: u32 = 3;
 
@@ -60,6 +67,7 @@ pub struct Models {
 #[derive(Clone, Copy, Debug)]
 struct Use {
     at: Timestamp,
+    received: Timestamp,
     cpu: Option<NanoCpu>,
     memory: Option<Bytes>,
     throttled: Option<f64>,
@@ -77,7 +85,7 @@ impl Models {
     }
 
     /// Feeds samples, whatever their order, and answers with the workloads that they are about.
-    fn learn(&mut self, world: &World, mut samples: Vec<Sample>) -> BTreeSet<WorkloadId> {
+    fn learn(&mut self, world: &World, mut samples: Vec<Sample>, now: Timestamp) -> BTreeSet<WorkloadId> {
         samples.sort_by(|a, b| {
             (a.at, &a.namespace, &a.pod, &a.container).cmp(&(b.at, &b.namespace, &b.pod, &b.container))
         });
@@ -89,7 +97,7 @@ impl Models {
             if pod.view.container(&sample.container).is_none() || pod.view.created.is_some_and(|at| sample.at < at) {
                 continue;
             }
-            self.used(&pod.view.uid, &sample);
+            self.used(&pod.view.uid, &sample, now);
             let sample = if speaks_of_start(world, &workload, &pod.view, sample.at) {
                 Sample { cpu: None, throttled: None, ..sample }
             } else {
@@ -102,11 +110,11 @@ impl Models {
         about
     }
 
-    fn used(&mut self, uid: &str, sample: &Sample) {
+    fn used(&mut self, uid: &str, sample: &Sample, received: Timestamp) {
         let last = self.uses.entry(uid.to_owned()).or_default();
         let Sample { at, cpu, memory, throttled, .. } = *sample;
         if last.get(&sample.container).is_none_or(|last| last.at <= at) {
-            last.insert(sample.container.clone(), Use { at, cpu, memory, throttled });
+            last.insert(sample.container.clone(), Use { at, received, cpu, memory, throttled });
         }
     }
 
@@ -124,6 +132,20 @@ impl Models {
             let models = self.containers.entry(workload.clone()).or_default();
             models.entry(container.name.clone()).or_default().observe_oom(at, memory);
         }
+    }
+
+    /// Learns of the OOM kills of all Pods. A pass learns of them at once, but while this process stands by there is none.
+    fn learn_all_ooms(&mut self, world: &World, now: Timestamp) {
+        for pod in world.pods().filter(|pod| pod.view.containers.iter().any(|c| c.last_oom.is_some())) {
+            if let Some(workload) = world.workload_of(pod) {
+                self.learn_ooms(&workload, pod, now);
+            }
+        }
+    }
+
+    /// When the newest sample of the Pod came in.
+    pub fn newest_received(&self, uid: &str) -> Option<Timestamp> {
+        self.uses.get(uid)?.values().map(|last| last.received).max()
     }
 
     fn last_use(&self, uid: &str, container: &str) -> Option<&Use> {
@@ -171,6 +193,8 @@ pub async fn run(context: Arc<Context>) {
     let mut ticks = interval(context.options.sample_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        // A source may take its time, and is bounded itself.
+        context.health.beat(LOOP, context.options.sample_interval * 3 + SOURCE_MAY_TAKE);
         ticks.tick().await;
         let touched = learn_once(&context).await;
         context.trigger(&touched);
@@ -184,13 +208,15 @@ async fn learn_once(context: &Context) -> Vec<Touch> {
     let mut models = context.models();
     let pods: BTreeSet<_> = world.pods().map(|pod| pod.view.uid.clone()).collect();
     models.forget(&pods, now);
+    models.learn_all_ooms(&world, now);
+    context.latencies().keep_only(&pods);
     context.memory().keep_only(&pods, &world.policies.keys().cloned().collect());
     let was_told = models.problem().is_some();
     match samples {
         Ok(samples) => {
             models.failures = 0;
             models.problem = None;
-            let about = models.learn(&world, samples);
+            let about = models.learn(&world, samples, now);
             let mut touched: Vec<_> = about.into_iter().map(Touch::Workload).collect();
             touched.extend(was_told.then_some(Touch::All));
             touched
@@ -272,8 +298,8 @@ mod tests {
         let mut reversed = samples.clone();
         reversed.reverse();
         let (mut a, mut b) = (Models::default(), Models::default());
-        assert_eq!(a.learn(&world(), samples), BTreeSet::from([db()]));
-        b.learn(&world(), reversed);
+        assert_eq!(a.learn(&world(), samples, NOW), BTreeSet::from([db()]));
+        b.learn(&world(), reversed, NOW);
         assert_eq!(a.of(&db()), b.of(&db()));
         assert!(a.of(&db()).is_some());
     }
@@ -281,7 +307,7 @@ mod tests {
     #[test]
     fn samples_of_unknown_pods_and_of_a_predecessor_teach_nothing() {
         let mut models = Models::default();
-        let about = models.learn(&world(), vec![sample("db-7", 1, 1.0), sample("db-0", -1, 1.0)]);
+        let about = models.learn(&world(), vec![sample("db-7", 1, 1.0), sample("db-0", -1, 1.0)], NOW);
         assert!(about.is_empty() && models.of(&db()).is_none());
     }
 
@@ -301,9 +327,9 @@ mod tests {
     fn use_above_the_request_and_an_oom_kill_are_a_shortage_for_a_while() {
         let (short, mut models) =
             (|m: &Models, pod: &PodRecord, at| m.is_short("u1", &pod.view.containers[0], at), Models::default());
-        models.learn(&world(), vec![sample("db-0", 1, 0.1)]);
+        models.learn(&world(), vec![sample("db-0", 1, 0.1)], NOW);
         assert!(!short(&models, &pod(None), after(1)));
-        models.learn(&world(), vec![sample("db-0", 2, 0.101)]);
+        models.learn(&world(), vec![sample("db-0", 2, 0.101)], NOW);
         assert!(short(&models, &pod(None), after(2)));
         assert!(!short(&models, &pod(None), after(8)), "an old sample says nothing about now");
         assert!(short(&models, &pod(Some(after(8))), after(18)));
@@ -313,7 +339,7 @@ mod tests {
     #[test]
     fn models_outlive_pods_but_not_for_ever() {
         let mut models = Models::default();
-        models.learn(&world(), vec![sample("db-0", 1, 0.1)]);
+        models.learn(&world(), vec![sample("db-0", 1, 0.1)], NOW);
         models.forget(&BTreeSet::new(), after(60 * 24 * 13));
         assert!(models.of(&db()).is_some());
         models.forget(&BTreeSet::new(), after(60 * 24 * 15));

@@ -1,6 +1,6 @@
 //! The controller: watches, learns, reconciles, publishes.
 //!
-//! [`run`] starts everything. [`watches`] keep one [`World`](world::World), the ordered picture of the cluster;
+//! [`run`] starts everything; [`lease`] says who may write, and the [`fence`] holds everybody to it. [`watches`] keep one [`World`](world::World), the ordered picture of the cluster;
 //! [`learn`] turns usage into models; both only *trigger* passes. A pass over one policy is [`reconcile`]: observe ->
 //! decide (pure, [`decide`]) -> [`apply`] -> [`publish`]. Passes go through the [`turnstile`], so that with a concurrency
 //! of one a run depends on nothing but its input.
@@ -15,9 +15,13 @@ pub mod context;
 pub mod decide;
 pub mod events;
 pub mod expectations;
+pub mod fence;
 pub mod journal;
 mod kinds;
+pub mod latency;
+pub mod leadership;
 pub mod learn;
+pub mod lease;
 pub mod memory;
 pub mod observe;
 pub mod owners;
@@ -33,5 +37,6 @@ pub mod world;
 
 pub use self::{
     journal::{Action, Journal, JournalEntry, NoJournal},
+    lease::{LeaseOptions, Timing},
     run::{Controller, Error, Options, Parts},
 };

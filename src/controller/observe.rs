@@ -231,7 +231,11 @@ fn see(
 impl Observed {
     /// Whether the policy resizes in place where the cluster cannot.
     pub fn lacks_resize(&self) -> bool {
-        let in_place = matches!(self.policy.object.spec.strategy, Strategy::InPlace | Strategy::InPlaceOrRecreate);
-        in_place && !self.cluster.resize_served
+        self.resizes_in_place() && !self.cluster.resize_served
+    }
+
+    /// Whether the policy resizes in place.
+    pub fn resizes_in_place(&self) -> bool {
+        matches!(self.policy.object.spec.strategy, Strategy::InPlace | Strategy::InPlaceOrRecreate)
     }
 }

@@ -93,7 +93,10 @@ async fn write(
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match policies.patch_status(&policy.name_any(), &params, &Patch::Apply(patch)).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            tracing::debug!(%namespace, policy = %policy.name_any(), "wrote the status");
+            Ok(())
+        }
         // Deleted, or replaced by another of its name: that one gets a pass of its own.
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
         Err(error) => Err(error),

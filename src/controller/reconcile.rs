@@ -12,6 +12,7 @@ use super::{
     decide::decide,
     observe::observe,
     publish::publish,
+    world::Key,
 };
 use crate::api::VerticalResizePolicy;
 
@@ -22,6 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_mins(5);
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 pub enum Error {
     /// Not all could be read that a pass needs.
+    #[strum(serialize = "observe_failed")]
     #[error("policy {policy}: cannot read from the API server; check the connection and Tailor's RBAC rights")]
     Observe {
         /// Namespace and name.
@@ -30,6 +32,7 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// The status could not be written.
+    #[strum(serialize = "publish_failed")]
     #[error("policy {policy}: cannot write its status; check Tailor's RBAC rights on verticalresizepolicies/status")]
     Publish {
         /// Namespace and name.
@@ -47,19 +50,29 @@ pub async fn reconcile(policy: Arc<VerticalResizePolicy>, context: Arc<Context>)
     let key = (policy.namespace().unwrap_or_default(), policy.name_any());
     let name = format!("{}/{}", key.0, key.1);
     let _pass = context.turnstile.enter(&name).await;
+    if context.is_stopping() {
+        return Ok(controller::Action::await_change());
+    }
+    let _running = context.health.begins(&name);
+    let ended = pass(&context, &key, &name).await;
+    context.metrics.passed(ended.as_ref().err().map(Into::into));
+    ended
+}
+
+async fn pass(context: &Context, key: &Key, name: &str) -> Result<controller::Action, Error> {
     // What it is now, not what it was when the pass was asked for.
-    let Some(policy) = context.policy(&key) else { return Ok(controller::Action::await_change()) };
+    let Some(policy) = context.policy(key) else { return Ok(controller::Action::await_change()) };
     if policy.object.metadata.deletion_timestamp.is_some() {
         return Ok(controller::Action::await_change());
     }
     let uid = policy.object.uid().unwrap_or_default();
-    let observe_error = |source| Error::Observe { policy: name.clone(), source: Box::new(source) };
-    let observed = observe(&context, policy).await.map_err(observe_error)?;
+    let observe_error = |source| Error::Observe { policy: name.to_owned(), source: Box::new(source) };
+    let observed = observe(context, policy).await.map_err(observe_error)?;
     let decided = decide(&observed, context.clock.now());
-    let applied = apply(&context, &observed, &decided).await;
-    let publish_error = |source| Error::Publish { policy: name.clone(), source: Box::new(source) };
-    publish(&context, &applied).await.map_err(publish_error)?;
-    context.memory().policy(&key, &uid).failures = 0;
+    let applied = apply(context, &observed, &decided).await;
+    let publish_error = |source| Error::Publish { policy: name.to_owned(), source: Box::new(source) };
+    publish(context, &applied).await.map_err(publish_error)?;
+    context.memory().policy(key, &uid).failures = 0;
     Ok(controller::Action::requeue(next_look(&applied, context.clock.now())))
 }
 

@@ -2,30 +2,34 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{
-    StreamExt,
-    channel::mpsc::{UnboundedReceiver, unbounded},
-    stream,
-};
+use futures::{FutureExt, StreamExt, stream};
 use kube::{
     Client,
     runtime::{
         controller::{self, Controller as Runtime},
-        reflector::{self, ObjectRef, Store, store::Writer},
+        reflector::{self, Store, store::Writer},
     },
 };
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 
 use super::{
     backoff::Doubling,
     context::Context,
     journal::Journal,
+    leadership::{Leadership, Standing},
     learn,
+    lease::{Candidate, LeaseOptions},
     reconcile::{after_error, reconcile},
     sizes::Sizer,
     watches,
 };
-use crate::{actuate::Admission, api::VerticalResizePolicy, clock::Clock, usage::UsageSource};
+use crate::{
+    actuate::Admission,
+    api::VerticalResizePolicy,
+    clock::Clock,
+    telemetry::{health::Health, metrics::Metrics},
+    usage::UsageSource,
+};
 
 /// What a controller is made of.
 pub struct Parts {
@@ -51,11 +55,21 @@ pub struct Options {
     pub concurrency: usize,
     /// The only namespace that is watched; all of them if absent.
     pub namespace: Option<String>,
+    /// The lease that says whether this process acts; without one it always does, as the only one.
+    pub lease: Option<LeaseOptions>,
+    /// How long passes that have begun may go on after the end was asked for.
+    pub shutdown_grace: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sample_interval: Duration::from_mins(1), concurrency: 1, namespace: None }
+        Self {
+            sample_interval: Duration::from_mins(1),
+            concurrency: 1,
+            namespace: None,
+            lease: None,
+            shutdown_grace: Duration::from_secs(10),
+        }
     }
 }
 
@@ -70,17 +84,21 @@ pub enum Error {
 /// The controller.
 pub struct Controller {
     context: Arc<Context>,
+    /// Not behind the fence: the lease is kept with it.
+    unfenced: Client,
     store: Store<VerticalResizePolicy>,
     writer: Writer<VerticalResizePolicy>,
-    passes: UnboundedReceiver<ObjectRef<VerticalResizePolicy>>,
 }
 
 impl Controller {
-    /// A controller that has not started.
+    /// A controller that has not started. Must be called inside a tokio runtime.
     pub fn new(parts: Parts) -> Self {
-        let (look_at, passes) = unbounded();
         let (store, writer) = reflector::store();
-        Self { context: Arc::new(Context::new(parts, look_at)), store, writer, passes }
+        let standing = if parts.options.lease.is_some() { Standing::Standby } else { Standing::Alone };
+        let metrics: Arc<Metrics> = Arc::default();
+        let leadership = Leadership::new(standing, parts.clock, Arc::clone(&metrics));
+        let unfenced = parts.client.clone();
+        Self { context: Arc::new(Context::new(parts, leadership, metrics)), unfenced, store, writer }
     }
 
     /// What gives new Pods their size, from what this controller knows. Until it has started, all Pods stay as they are.
@@ -88,16 +106,26 @@ impl Controller {
         Arc::new(Admission::new(Arc::new(Sizer(Arc::clone(&self.context)))))
     }
 
-    /// Runs until `shutdown` is ready; passes that have begun are finished. Nothing is written before every watch has
-    /// brought its first complete list.
+    /// Whether it is alive and ready.
+    pub fn health(&self) -> Health {
+        self.context.health.clone()
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.context.metrics)
+    }
+
+    /// Runs until `shutdown` is ready. Then no pass begins any more, those that have begun are finished, and the lease is
+    /// given up. Nothing is written before every watch has brought its first complete list.
     ///
     /// # Errors
     /// When a watch ends by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        let Self { context, store, writer, passes } = self;
+        let Self { context, unfenced, store, writer } = self;
         let mut tasks = JoinSet::new();
         let ready = watches::start(&context, &mut tasks, writer);
-        let mut shutdown = Box::pin(shutdown);
+        let shutdown = shutdown.boxed().shared();
         let all_ready = async {
             for mut ready in ready {
                 ready.wait_for(|ready| *ready).await.map_err(|_| Error::WatchEnded)?;
@@ -106,41 +134,91 @@ impl Controller {
         };
         tokio::select! {
             biased;
-            () = &mut shutdown => return Ok(()),
+            () = shutdown.clone() => return Ok(()),
             ready = all_ready => ready?,
         }
         tracing::info!("all watches are complete");
+        context.health.is_ready_now();
         tasks.spawn(learn::run(Arc::clone(&context)));
-        passes_until(context, store, passes, shutdown).await;
+        let end = stand(&context, unfenced, &mut tasks);
+        let finished = act(&context, &store, shutdown).await;
+        if let Some((end, ended)) = end {
+            // Who may still have a write on its way keeps the lease until it runs out.
+            let _ = end.send(finished);
+            let _ = ended.await;
+        }
+        context.leadership.set(Standing::Ended);
         Ok(())
     }
 }
 
-async fn passes_until(
-    context: Arc<Context>,
-    store: Store<VerticalResizePolicy>,
-    passes: UnboundedReceiver<ObjectRef<VerticalResizePolicy>>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) {
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let waits_for_stop = tokio::spawn(async move {
-        shutdown.await;
-        drop(stop);
+/// Asks for the lease, if there is one. Sending says that it is to end, and whether to give the lease up.
+fn stand(
+    context: &Arc<Context>,
+    client: Client,
+    tasks: &mut JoinSet<()>,
+) -> Option<(oneshot::Sender<bool>, oneshot::Receiver<()>)> {
+    let options = context.options.lease.clone()?;
+    let told = (context.health.clone(), Arc::clone(&context.metrics));
+    let candidate = Candidate::new(client, options, context.leadership.clone(), context.clock, told);
+    let (end, to_end) = oneshot::channel();
+    let (done, ended) = oneshot::channel();
+    tasks.spawn(async move {
+        candidate.run(to_end).await;
+        // Nobody listens any more if everything was dropped.
+        let _ = done.send(());
     });
+    Some((end, ended))
+}
+
+/// Acts whenever this process leads, until `shutdown`; answers whether all passes that had begun were finished.
+async fn act(
+    context: &Arc<Context>,
+    store: &Store<VerticalResizePolicy>,
+    shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+) -> bool {
+    loop {
+        let term = tokio::select! {
+            biased;
+            () = shutdown.clone() => return true,
+            term = context.leadership.gained() => term,
+        };
+        tokio::select! {
+            biased;
+            // All passes are dropped where they are; what they have sent ends with the right to write.
+            () = context.leadership.lost(term) => {}
+            finished = passes_until(context, store, shutdown.clone()) => return finished,
+        }
+    }
+}
+
+/// Runs passes until `shutdown`; answers whether those that had begun then were finished in time.
+async fn passes_until(
+    context: &Arc<Context>,
+    store: &Store<VerticalResizePolicy>,
+    shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+) -> bool {
     // Passes are asked for by name alone; the watches know whose turn it is.
-    Runtime::for_stream(stream::pending(), store)
-        .reconcile_on(passes)
+    let passes = Runtime::for_stream(stream::pending(), store.clone())
+        .reconcile_on(context.begin())
         .trigger_backoff(Doubling::default())
-        .graceful_shutdown_on(async move {
-            // Dropped, never sent to.
-            let _ = stopped.await;
-        })
-        .run(reconcile, after_error, context)
+        .graceful_shutdown_on(shutdown.clone())
+        .run(reconcile, after_error, Arc::clone(context))
         .for_each(|done| async {
             if let Err(controller::Error::ObjectNotFound(policy)) = done {
                 tracing::debug!(%policy, "is gone");
             }
-        })
-        .await;
-    waits_for_stop.abort();
+        });
+    let mut passes = Box::pin(passes);
+    tokio::select! {
+        biased;
+        () = shutdown => context.stop(),
+        () = &mut passes => return true,
+    }
+    let grace = context.options.shutdown_grace;
+    let finished = timeout(grace, passes).await.is_ok();
+    if !finished {
+        tracing::warn!(?grace, "passes that had begun were not finished in time, and are given up");
+    }
+    finished
 }

@@ -54,6 +54,12 @@ impl PodRecord {
         })
     }
 
+    /// Whether it is of a later version, as far as versions tell (they are numbers: KEP-5504).
+    fn is_newer_than(&self, other: &Self) -> bool {
+        let version = |pod: &Self| pod.resource_version.parse::<u64>().ok();
+        version(other).is_some_and(|other| version(self) > Some(other))
+    }
+
     fn key(&self) -> Key {
         (self.view.namespace.clone(), self.view.name.clone())
     }
@@ -126,10 +132,14 @@ impl World {
         self.put_pod(pod)
     }
 
-    /// The server answered a write with this Pod.
+    /// The server answered a write with this Pod. The watch may have overtaken the answer, and the Pod may be gone.
     pub fn wrote_pod(&mut self, pod: PodRecord, now: Timestamp) {
+        let Some(known) = self.pods.get(&pod.key()).filter(|known| known.view.uid == pod.view.uid) else { return };
+        let overtaken = known.is_newer_than(&pod);
         self.expectations.wrote(&pod.view.uid, pod.view.generation, now);
-        self.put_pod(pod);
+        if !overtaken {
+            self.put_pod(pod);
+        }
     }
 
     fn put_pod(&mut self, pod: PodRecord) -> Vec<Touch> {

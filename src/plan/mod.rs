@@ -202,6 +202,7 @@ pub fn state(pod: &PodView, plan: &Plan) -> PodState {
 fn left_alone(situation: &Situation<'_>) -> Option<Why> {
     let (pod, spec) = (situation.pod, situation.spec);
     let in_place = spec.strategy != Strategy::Recreate;
+    let old_node = || situation.room.is_some_and(|room| !room.node.resizes_in_place());
     let unsupported = || pod.containers.iter().any(|container| container.running && container.actual.is_none());
     match pod.phase {
         _ if pod.terminating => Some(Why::PodTerminating),
@@ -214,7 +215,7 @@ fn left_alone(situation: &Situation<'_>) -> Option<Why> {
         PodPhase::Running if pod.pod_level => Some(Why::PodLevelResources),
         PodPhase::Running if pod.qos == QosClass::BestEffort => Some(Why::BestEffort),
         PodPhase::Running if in_place && pod.windows => Some(Why::WindowsPod),
-        PodPhase::Running if in_place && (!situation.cluster.resize_served || unsupported()) => {
+        PodPhase::Running if in_place && (!situation.cluster.resize_served || old_node() || unsupported()) => {
             Some(Why::ResizeUnsupported)
         }
         PodPhase::Running => None,

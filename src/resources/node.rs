@@ -23,6 +23,20 @@ pub struct NodeView {
     pub kubelet_version: String,
 }
 
+/// The first minor version of Kubernetes 1 whose kubelets resize in place (KEP-1287, beta).
+const FIRST_MINOR: u32 = 33;
+
+impl NodeView {
+    /// Whether its kubelet is new enough to resize in place. One that does not tell its version is taken at its word.
+    pub fn resizes_in_place(&self) -> bool {
+        let mut numbers = self.kubelet_version.trim_start_matches('v').split('.').map(str::parse::<u32>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(1)), Some(Ok(minor))) => minor >= FIRST_MINOR,
+            _ => true,
+        }
+    }
+}
+
 impl TryFrom<&Node> for NodeView {
     type Error = QuantityError;
     fn try_from(node: &Node) -> Result<Self, Self::Error> {
@@ -43,5 +57,36 @@ impl TryFrom<&Node> for NodeView {
                 .map(|info| info.kubelet_version.clone())
                 .unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::before("v1.32.9", false)]
+    #[case::first("v1.33.0", true)]
+    #[case::vendor("v1.31.4-gke.1183000", false)]
+    #[case::vendor_of_today("v1.34.2+k3s1", true)]
+    #[case::not_told("", true)]
+    #[case::odd("latest", true)]
+    fn kubelets_resize_in_place_from_1_33_on(#[case] version: &str, #[case] resizes: bool) {
+        let node = json_node(version);
+        assert_eq!(NodeView::try_from(&node).unwrap().resizes_in_place(), resizes);
+    }
+
+    fn json_node(version: &str) -> Node {
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "n" },
+            "status": { "nodeInfo": {
+                "kubeletVersion": version, "architecture": "", "bootID": "", "containerRuntimeVersion": "",
+                "kernelVersion": "", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "", "osImage": "",
+                "systemUUID": "",
+            } },
+        }))
+        .unwrap()
     }
 }

@@ -1,3 +1,6 @@
-//! Logs of Tailor itself. Metrics come to stand here.
+//! What Tailor tells of itself: [`logs`], [`metrics`], and its [`health`], the last two over [`http`].
 
+pub mod health;
+pub mod http;
 pub mod logs;
+pub mod metrics;

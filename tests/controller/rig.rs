@@ -8,8 +8,9 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, ReplicaSet},
@@ -32,6 +33,7 @@ use tailor::{
     controller::{Controller, Journal, JournalEntry, Options, Parts},
     resources::{Bytes, NanoCpu, PodView},
     sim::api_server::{AnswerBody, ApiServer, Door, MutatingAdmission, ServerConfig},
+    telemetry::metrics::Metrics,
     usage::{Error, Sample, UsageSource},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -91,6 +93,12 @@ struct Shared {
     /// Method, path and body of what the controller sent that was not a read.
     sent: Vec<(String, String, Value)>,
     refusal: Option<Refusal>,
+    /// No write to a path that ends so is answered.
+    silent: Option<String>,
+    /// So late does every watch show what happens.
+    watch_delay: Duration,
+    /// Discovery says nothing of `pods/resize`.
+    without_resize: bool,
     /// CPU and memory of each Pod; `None` when the source is down.
     usage: Option<BTreeMap<String, (NanoCpu, u64)>>,
     journal: Vec<JournalEntry>,
@@ -144,33 +152,75 @@ fn watched_client(door: Door, shared: Hands) -> Client {
             let (parts, body) = request.into_parts();
             let body = body.collect_bytes().await.unwrap();
             let path = parts.uri.path().to_owned();
-            let refusal = {
+            let is_watch = parts.uri.query().is_some_and(|query| query.contains("watch=true"));
+            let is_discovery = path == "/api/v1";
+            let (refusal, silent) = {
                 let mut shared = shared.lock().unwrap();
                 if parts.method != Method::GET {
                     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
                     shared.sent.push((parts.method.to_string(), path.clone(), body));
                 }
-                shared.refusal.clone().filter(|refusal| path.ends_with(&refusal.path))
+                let silent =
+                    parts.method != Method::GET && shared.silent.as_ref().is_some_and(|end| path.ends_with(end));
+                (shared.refusal.clone().filter(|refusal| path.ends_with(&refusal.path)), silent)
             };
+            if silent {
+                std::future::pending::<()>().await;
+            }
             if let Some(Refusal { status, .. }) = refusal {
                 let code = u16::try_from(status["code"].as_u64().unwrap()).unwrap();
                 let body = Full::new(bytes::Bytes::from(status.to_string())).boxed_unsync();
-                return Ok(Response::builder().status(code).body(body).unwrap());
+                return Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap());
             }
             let answer: Result<Response<AnswerBody>, Infallible> =
                 door.oneshot(Request::from_parts(parts, Body::from(body))).await;
-            answer
+            let answer = answer.unwrap();
+            Ok(if is_watch {
+                late(answer, shared)
+            } else if is_discovery && shared.lock().unwrap().without_resize {
+                without_resize(answer).await
+            } else {
+                answer
+            })
         }
     });
     Client::new(service, SPACE)
 }
 
+/// Each event comes as late as is said when it happens.
+fn late(answer: Response<AnswerBody>, shared: Hands) -> Response<AnswerBody> {
+    let (parts, mut body) = answer.into_parts();
+    let (events, mut shown) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(frame)) = body.frame().await {
+            let at = tokio::time::Instant::now() + shared.lock().unwrap().watch_delay;
+            if events.send((at, frame)).is_err() {
+                return;
+            }
+        }
+    });
+    let frames = futures::stream::poll_fn(move |context| shown.poll_recv(context)).then(|(at, frame)| async move {
+        tokio::time::sleep_until(at).await;
+        Ok::<_, Infallible>(frame)
+    });
+    Response::from_parts(parts, StreamBody::new(frames).boxed_unsync())
+}
+
+async fn without_resize(answer: Response<AnswerBody>) -> Response<AnswerBody> {
+    let (mut parts, body) = answer.into_parts();
+    let mut list: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    list["resources"].as_array_mut().unwrap().retain(|resource| resource["name"] != "pods/resize");
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    Response::from_parts(parts, Full::new(bytes::Bytes::from(list.to_string())).boxed_unsync())
+}
+
 pub struct Rig {
-    server: ApiServer,
+    pub server: ApiServer,
     user: Client,
-    clock: Clock,
+    pub clock: Clock,
     shared: Hands,
     controller: Option<Controller>,
+    metrics: Arc<Metrics>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -187,19 +237,27 @@ impl Rig {
         let user = server.client("user");
         let shared = Hands::default();
         shared.lock().unwrap().usage = Some(BTreeMap::new());
-        let parts = Parts {
-            client: watched_client(server.door("tailor"), Arc::clone(&shared)),
-            source: Arc::new(Usage(Arc::clone(&shared), clock)),
-            clock,
-            journal: Arc::new(Notes(Arc::clone(&shared))),
-            options: Options::default(),
-        };
-        let controller = Controller::new(parts);
-        server.set_pod_admission(Arc::new(Hook(controller.admission())));
-        let rig = Self { server, user, clock, shared, controller: Some(controller), running: None };
+        let metrics = Arc::default();
+        let mut rig = Self { server, user, clock, shared, controller: None, metrics, running: None };
+        let client = watched_client(rig.server.door("tailor"), Arc::clone(&rig.shared));
+        let controller = Controller::new(rig.parts(client, Options::default()));
+        rig.server.set_pod_admission(Arc::new(Hook(controller.admission())));
+        rig.metrics = controller.metrics();
+        rig.controller = Some(controller);
         rig.create::<CustomResourceDefinition>(Api::all(rig.user.clone()), json!(VerticalResizePolicy::crd())).await;
         rig.create::<Namespace>(Api::all(rig.user.clone()), json!({ "metadata": { "name": SPACE } })).await;
         rig
+    }
+
+    /// What a controller is made of whose requests go through `client`; it reads the rig's usage.
+    pub fn parts(&self, client: Client, options: Options) -> Parts {
+        Parts {
+            client,
+            source: Arc::new(Usage(Arc::clone(&self.shared), self.clock)),
+            clock: self.clock,
+            journal: Arc::new(Notes(Arc::clone(&self.shared))),
+            options,
+        }
     }
 
     pub async fn run(mut self) -> Self {
@@ -364,6 +422,46 @@ impl Rig {
             "code": code, "reason": "", "message": message, "details": { "causes": causes },
         });
         self.shared.lock().unwrap().refusal = Some(Refusal { path: path.to_owned(), status });
+    }
+
+    /// From now on every watch shows what happens so late.
+    pub fn delay_watches(&self, delay: Duration) {
+        self.shared.lock().unwrap().watch_delay = delay;
+    }
+
+    /// From now on no write to a path that ends so is answered, or every one is.
+    pub fn silence(&self, path: Option<&str>) {
+        self.shared.lock().unwrap().silent = path.map(str::to_owned);
+    }
+
+    /// Whether the API server says that it serves `pods/resize`.
+    pub fn serve_resize(&self, served: bool) {
+        self.shared.lock().unwrap().without_resize = !served;
+    }
+
+    /// The Node's kubelet is of this version from now on.
+    pub async fn kubelet_version(&self, node: &str, version: &str) {
+        let mut info = json!({ "kubeletVersion": version });
+        for field in [
+            "architecture",
+            "bootID",
+            "containerRuntimeVersion",
+            "kernelVersion",
+            "kubeProxyVersion",
+            "machineID",
+            "operatingSystem",
+            "osImage",
+            "systemUUID",
+        ] {
+            info[field] = "".into();
+        }
+        let patch = Patch::Merge(json!({ "status": { "nodeInfo": info } }));
+        Api::<Node>::all(self.user.clone()).patch_status(node, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// What the controller counts, as text.
+    pub fn metrics(&self) -> String {
+        self.metrics.text()
     }
 
     /// From now on nothing is refused.

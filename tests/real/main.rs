@@ -12,6 +12,8 @@ mod control_plane;
 #[cfg(test)]
 mod crd;
 #[cfg(test)]
+mod running;
+#[cfg(test)]
 mod sim_node;
 #[cfg(test)]
 mod support;

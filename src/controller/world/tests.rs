@@ -127,3 +127,24 @@ fn several_limit_ranges_hold_together() {
     assert_eq!(world.limits_in("shop"), Some(range(100, 500, 2.0)));
     assert_eq!(world.limits_in("none"), None);
 }
+
+#[test]
+fn an_answer_that_the_watch_has_overtaken_changes_nothing() {
+    let web = ("ReplicaSet", "web-1");
+    let version = |resource_version: &str, generation, cpu| {
+        let mut record = pod("web-0", "u1", web, cpu);
+        (record.resource_version, record.view.generation) = (resource_version.to_owned(), generation);
+        record
+    };
+    let shown = |world: &World| world.pod("shop", "web-0").map(|pod| pod.resource_version.clone());
+    let mut world = World::default();
+    world.apply_pod(version("7", 1, "1"), NOW);
+    world.wrote_pod(version("8", 2, "2"), NOW);
+    assert_eq!(shown(&world).as_deref(), Some("8"));
+    world.apply_pod(version("10", 3, "3"), NOW);
+    world.wrote_pod(version("9", 3, "3"), NOW);
+    assert_eq!(shown(&world).as_deref(), Some("10"));
+    world.remove_pod(&("shop".to_owned(), "web-0".to_owned()));
+    world.wrote_pod(version("11", 4, "4"), NOW);
+    assert_eq!(shown(&world), None, "it is gone");
+}

@@ -78,6 +78,10 @@ const LEFT_ALONE: &[Case] = &[
         s.wish(1_000, 512);
         s.cluster.resize_served = false;
     }),
+    (Why::ResizeUnsupported, Does::Keep, |s| {
+        s.wish(1_000, 512);
+        s.room.as_mut().expect("a Node").node.kubelet_version = "v1.32.9".to_owned();
+    }),
     (Why::NoSamples, Does::Keep, |s| s.wishes.clear()),
     (Why::QosWouldChange, Does::Keep, |s| {
         s.wish(1_000, 1_024);
