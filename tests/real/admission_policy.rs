@@ -8,7 +8,7 @@ use crate::{
     support::until,
     wire::{JSON, MERGE, create, send},
 };
-use stage::{HASH, Stage, owner, pod};
+use stage::{Stage, owner, pod};
 use webhook::{amounts, serve, sized_by_the_webhook};
 
 mod figures;
@@ -289,5 +289,5 @@ async fn a_new_recommendation_is_in_force_at_once(stage: &Stage) {
         waited.push(began.elapsed());
     }
     waited.sort();
-    println!("from a written status to a Pod with it: median {:?}, longest {:?}", waited[10], waited[19]);
+    eprintln!("from a written status to a Pod with it: median {:?}, longest {:?}", waited[10], waited[19]);
 }

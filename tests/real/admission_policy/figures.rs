@@ -49,7 +49,7 @@ async fn figures_of_the_time_that_a_new_pod_takes() {
         let sized = async || stage.size_of(namespace, "web-0-0", &asks()).await["requests"]["cpu"] == "750m";
         let began = Instant::now();
         until(&format!("{what}: Pods are sized"), sized).await;
-        println!("{what}: in force after another {:?}", began.elapsed());
+        eprintln!("{what}: in force after another {:?}", began.elapsed());
     }
     print(&stage, &rows).await;
     server.shutdown();
@@ -104,7 +104,7 @@ async fn print(stage: &Stage, rows: &[(&str, String)]) {
     for ((what, _), times) in rows.iter().zip(&times) {
         let (half, most) = (times[ROUNDS / 2], times[ROUNDS * 99 / 100]);
         let ratio = half.as_secs_f64() / base.as_secs_f64();
-        println!("{what:36} p50 {half:>10.2?}  p99 {most:>10.2?}  p50 to none {ratio:5.2}");
+        eprintln!("{what:36} p50 {half:>10.2?}  p99 {most:>10.2?}  p50 to none {ratio:5.2}");
     }
 }
 
