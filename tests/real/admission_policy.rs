@@ -47,6 +47,7 @@ fn cases() -> Vec<Case> {
     let requests = json!({ "cpu": "100m", "memory": "64Mi" });
     let with_limits = |limits: Value| json!({ "requests": requests, "limits": limits });
     let only = |cpu, memory| json!({ "containers": [{ "name": "app", "controlledValues": { "cpu": cpu, "memory": memory } }] });
+    let large = json!({ "cpu": "2", "memory": "1Gi" });
     let (both, one) = ("RequestsAndLimits", "RequestsOnly");
     let factor = json!({ "startup": { "cpu": { "factor": 3 } } });
     let value = json!({ "startup": { "cpu": { "value": "2500m" } } });
@@ -64,6 +65,9 @@ fn cases() -> Vec<Case> {
         case("fixed-guaranteed", with_limits(requests.clone()), only(one, one)),
         case("fixed-cpu", with_limits(json!({ "cpu": "400m", "memory": "100Mi" })), only(one, both)),
         case("fixed-half-equal", with_limits(json!({ "cpu": "400m", "memory": "64Mi" })), only(both, one)),
+        case("fixed-large-guaranteed", json!({ "requests": large, "limits": large }), only(one, one)),
+        case("fixed-large-half-equal", json!({ "requests": large, "limits": { "cpu": "2" } }), only(one, one)),
+        case("lowered", json!({ "requests": large, "limits": { "cpu": "3", "memory": "1Gi" } }), json!({})),
         case("boost", json!({ "requests": requests }), factor.clone()),
         case("boost-in-proportion", with_limits(json!({ "cpu": "250m" })), factor),
         case("boost-of-guaranteed", with_limits(requests.clone()), value),
@@ -267,9 +271,13 @@ async fn finished_sizes_are_taken_only_where_they_fit(stage: &Stage) {
         stage.size_of("finished", "web", &size("1", "3")).await == size("750m", "1500m")
     })
     .await;
-    for kept in [size("100m", "100m"), json!({ "requests": { "memory": "1Mi" } }), json!({})] {
+    let equal = json!({ "cpu": "100m", "memory": "64Mi" });
+    let memory =
+        |request: &str, limit: &str| json!({ "requests": { "memory": request }, "limits": { "memory": limit } });
+    for kept in [json!({ "requests": equal, "limits": equal }), memory("2Gi", "3Gi"), json!({})] {
         assert_eq!(stage.size_of("finished", "web", &kept).await, kept);
     }
+    assert_eq!(stage.size_of("finished", "web", &memory("64Mi", "2Gi")).await, memory("64Mi", "1Gi"));
     let no_limit = json!({ "requests": { "cpu": "100m" } });
     assert_eq!(stage.size_of("finished", "web", &no_limit).await, json!({ "requests": { "cpu": "750m" } }));
 }
