@@ -1,6 +1,6 @@
 //! The CustomResourceDefinition: `crds/` holds what `tailor crd` prints, and each of its rules refuses its bad object.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::CustomResourceExt;
@@ -29,8 +29,10 @@ fn the_definition_can_be_applied_by_an_old_kubectl() {
 
 /// The object as the embedded API server stores it, or its refusal.
 fn admit(object: Value, old: Option<&Value>) -> Result<Value, Box<Status>> {
-    let schema = Structural::from_crd(&VerticalResizePolicy::crd(), "v1alpha1").expect("the schema is structural");
-    schema.admit(object, old, true)
+    static SCHEMA: LazyLock<Structural> = LazyLock::new(|| {
+        Structural::from_crd(&VerticalResizePolicy::crd(), "v1alpha1").expect("the schema is structural")
+    });
+    SCHEMA.admit(object, old, true)
 }
 
 fn message(refusal: &Status) -> &str {

@@ -8,10 +8,11 @@ use crate::{
     support::until,
     wire::{JSON, MERGE, create, send},
 };
-use stage::{HASH, Stage, owner, pod};
+use stage::{Stage, owner, pod};
 use webhook::{amounts, serve, sized_by_the_webhook};
 
 mod figures;
+mod limits;
 mod stage;
 mod webhook;
 
@@ -24,10 +25,12 @@ async fn a_policy_without_a_webhook_sizes_new_pods_as_the_webhook_does() {
     a_sidecar_injected_later_is_sized(&stage).await;
     a_limit_range_counts_before_and_after(&stage).await;
     finished_sizes_are_taken_only_where_they_fit(&stage).await;
-    a_bad_size_costs_the_pod_whatever_the_failure_policy_says(&stage).await;
-    an_author_must_be_able_to_read_the_parameters(&stage).await;
     a_new_recommendation_is_in_force_at_once(&stage).await;
-    a_missing_parameter_kind_stops_all_pods_of_a_strict_policy(&stage).await;
+    limits::an_apply_configuration_adds_what_is_not_there(&stage).await;
+    limits::match_conditions_know_no_variables(&stage).await;
+    limits::a_bad_size_costs_the_pod_whatever_the_failure_policy_says(&stage).await;
+    limits::an_author_must_be_able_to_read_the_parameters(&stage).await;
+    limits::a_missing_parameter_kind_stops_all_pods_of_a_strict_policy(&stage).await;
 }
 
 /// A template and a policy.
@@ -44,6 +47,7 @@ fn cases() -> Vec<Case> {
     let requests = json!({ "cpu": "100m", "memory": "64Mi" });
     let with_limits = |limits: Value| json!({ "requests": requests, "limits": limits });
     let only = |cpu, memory| json!({ "containers": [{ "name": "app", "controlledValues": { "cpu": cpu, "memory": memory } }] });
+    let large = json!({ "cpu": "2", "memory": "1Gi" });
     let (both, one) = ("RequestsAndLimits", "RequestsOnly");
     let factor = json!({ "startup": { "cpu": { "factor": 3 } } });
     let value = json!({ "startup": { "cpu": { "value": "2500m" } } });
@@ -61,6 +65,9 @@ fn cases() -> Vec<Case> {
         case("fixed-guaranteed", with_limits(requests.clone()), only(one, one)),
         case("fixed-cpu", with_limits(json!({ "cpu": "400m", "memory": "100Mi" })), only(one, both)),
         case("fixed-half-equal", with_limits(json!({ "cpu": "400m", "memory": "64Mi" })), only(both, one)),
+        case("fixed-large-guaranteed", json!({ "requests": large, "limits": large }), only(one, one)),
+        case("fixed-large-half-equal", json!({ "requests": large, "limits": { "cpu": "2" } }), only(one, one)),
+        case("lowered", json!({ "requests": large, "limits": { "cpu": "3", "memory": "1Gi" } }), json!({})),
         case("boost", json!({ "requests": requests }), factor.clone()),
         case("boost-in-proportion", with_limits(json!({ "cpu": "250m" })), factor),
         case("boost-of-guaranteed", with_limits(requests.clone()), value),
@@ -264,100 +271,15 @@ async fn finished_sizes_are_taken_only_where_they_fit(stage: &Stage) {
         stage.size_of("finished", "web", &size("1", "3")).await == size("750m", "1500m")
     })
     .await;
-    for kept in [size("100m", "100m"), json!({ "requests": { "memory": "1Mi" } }), json!({})] {
+    let equal = json!({ "cpu": "100m", "memory": "64Mi" });
+    let memory =
+        |request: &str, limit: &str| json!({ "requests": { "memory": request }, "limits": { "memory": limit } });
+    for kept in [json!({ "requests": equal, "limits": equal }), memory("2Gi", "3Gi"), json!({})] {
         assert_eq!(stage.size_of("finished", "web", &kept).await, kept);
     }
+    assert_eq!(stage.size_of("finished", "web", &memory("64Mi", "2Gi")).await, memory("64Mi", "1Gi"));
     let no_limit = json!({ "requests": { "cpu": "100m" } });
     assert_eq!(stage.size_of("finished", "web", &no_limit).await, json!({ "requests": { "cpu": "750m" } }));
-}
-
-/// A policy for one namespace that sets the CPU request of the first container to what `expression` says.
-fn naive(name: &str, expression: &str, failure_policy: &str, param_kind: Option<Value>) -> [Value; 2] {
-    let expression =
-        format!("[JSONPatch{{op: 'replace', path: '/spec/containers/0/resources/requests/cpu', value: {expression}}}]");
-    let selector = json!({ "matchLabels": { "kubernetes.io/metadata.name": name } });
-    let mut policy = json!({
-        "metadata": { "name": name },
-        "spec": {
-            "matchConstraints": {
-                "resourceRules": [{ "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"] }],
-            },
-            "failurePolicy": failure_policy,
-            "reinvocationPolicy": "Never",
-            "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": expression } }],
-        },
-    });
-    let mut binding = json!({
-        "metadata": { "name": name },
-        "spec": { "policyName": name, "matchResources": { "namespaceSelector": selector } },
-    });
-    if let Some(kind) = param_kind {
-        policy["spec"]["paramKind"] = kind;
-        binding["spec"]["paramRef"] = json!({ "name": "sizes", "parameterNotFoundAction": "Allow" });
-    }
-    [policy, binding]
-}
-
-const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies";
-const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings";
-
-/// `Ignore` is about expressions that fail, not about what they say.
-async fn a_bad_size_costs_the_pod_whatever_the_failure_policy_says(stage: &Stage) {
-    for (name, expression, code, says) in [
-        ("failing", "object.metadata.annotations['none']", 201, ""),
-        ("too-large", "'9'", 422, "must be less than or equal to cpu limit of 200m"),
-        ("no-quantity", "'plenty'", 500, "quantities must match the regular expression"),
-    ] {
-        stage.namespace(name).await;
-        let [policy, binding] = naive(name, expression, "Ignore", None);
-        create(&stage.client, POLICIES, &policy).await;
-        create(&stage.client, BINDINGS, &binding).await;
-        let asks = json!({ "requests": { "cpu": "100m" }, "limits": { "cpu": "200m" } });
-        let pod = pod(name, "web", &json!([{ "name": "app", "image": "a", "resources": asks }]));
-        let message = async || {
-            let (answered, refusal) = stage.dry_run(name, &pod).await;
-            (answered, refusal["message"].as_str().unwrap_or_default().to_owned())
-        };
-        until(name, async || {
-            let (answered, message) = message().await;
-            answered == code && message.contains(says)
-        })
-        .await;
-    }
-}
-
-async fn an_author_must_be_able_to_read_the_parameters(stage: &Stage) {
-    let author = stage.plane.client_as("author", &["system:authenticated"]);
-    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-    let grant = async |name: &str, group: &str, resources: Value, verbs: Value| {
-        let rules = json!([{ "apiGroups": [group], "resources": resources, "verbs": verbs }]);
-        create(&stage.client, roles, &json!({ "metadata": { "name": name }, "rules": rules })).await;
-        let binding = json!({
-            "metadata": { "name": name },
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
-            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "author" }],
-        });
-        create(&stage.client, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &binding).await;
-    };
-    let kind = json!({ "apiVersion": "autoscaling.tailor.dev/v1alpha1", "kind": "VerticalResizePolicy" });
-    let [policy, mut binding] = naive("authored", "'1'", "Ignore", Some(kind));
-    binding["spec"]["paramRef"] = json!({ "selector": {}, "parameterNotFoundAction": "Allow" });
-    let post = async |path: &str, object: &Value| send(&author, Method::POST, path, JSON, object).await;
-    let admission = json!(["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"]);
-    grant("admission", "admissionregistration.k8s.io", admission, json!(["create"])).await;
-    until("the author may write policies, and is refused for the parameters", async || {
-        let (_, refusal) = post(POLICIES, &policy).await;
-        refusal["message"]
-            .as_str()
-            .is_some_and(|message| message.contains("must have \"get\" permission on all objects"))
-    })
-    .await;
-    grant("read", "autoscaling.tailor.dev", json!(["verticalresizepolicies"]), json!(["get"])).await;
-    until("the author may write the policy", async || post(POLICIES, &policy).await.0 == 201).await;
-    let (code, refusal) = post(BINDINGS, &binding).await;
-    assert_eq!(code, 422, "a binding that selects needs \"list\": {refusal}");
-    grant("list", "autoscaling.tailor.dev", json!(["verticalresizepolicies"]), json!(["list"])).await;
-    until("the author may write the binding", async || post(BINDINGS, &binding).await.0 == 201).await;
 }
 
 /// How stale parameters may be: as long as a watch takes.
@@ -375,24 +297,5 @@ async fn a_new_recommendation_is_in_force_at_once(stage: &Stage) {
         waited.push(began.elapsed());
     }
     waited.sort();
-    println!("from a written status to a Pod with it: median {:?}, longest {:?}", waited[10], waited[19]);
-}
-
-/// `Fail` is no choice: without its definition no Pod is created, even where no binding applies.
-async fn a_missing_parameter_kind_stops_all_pods_of_a_strict_policy(stage: &Stage) {
-    let kind = json!({ "apiVersion": "autoscaling.tailor.dev/v1alpha1", "kind": "Missing" });
-    let [policy, binding] = naive("lenient", "'9'", "Ignore", Some(kind.clone()));
-    create(&stage.client, POLICIES, &policy).await;
-    create(&stage.client, BINDINGS, &binding).await;
-    let [policy, binding] = naive("strict", "'9'", "Fail", Some(kind));
-    create(&stage.client, POLICIES, &policy).await;
-    create(&stage.client, BINDINGS, &binding).await;
-    let pod = pod("plain", &format!("web-{HASH}"), &json!([{ "name": "app", "image": "a" }]));
-    until("the strict policy refuses a Pod that it has nothing to do with", async || {
-        let (code, refusal) = stage.dry_run("plain", &pod).await;
-        code == 403 && refusal["message"].as_str().unwrap().contains("failed to find resource referenced by paramKind")
-    })
-    .await;
-    send(&stage.client, Method::DELETE, &format!("{POLICIES}/strict"), JSON, &Value::Null).await;
-    until("only the lenient policy is left", async || stage.dry_run("plain", &pod).await.0 == 201).await;
+    eprintln!("from a written status to a Pod with it: median {:?}, longest {:?}", waited[10], waited[19]);
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The ReplicaSets of the tests are called after their Deployment and this.
-pub const HASH: &str = "5d5f8c9b7";
+const HASH: &str = "5d5f8c9b7";
 
 /// A control plane with the definition and the two policies.
 pub struct Stage {
