@@ -4,6 +4,9 @@
 //! anything runs; [`run`] then runs it, with the real controller. Both need a tokio runtime of one thread whose clock is
 //! paused ([`runtime`]).
 
+pub mod real;
+mod webhook;
+
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
@@ -66,6 +69,17 @@ pub enum Error {
     /// The embedded API server does not answer as it should.
     #[error("the embedded API server does not answer as it should; this is a bug, please report it")]
     Server(#[source] Box<kube::Error>),
+    /// There is no real control plane, or it ended.
+    #[error(transparent)]
+    ControlPlane(#[from] super::real::Error),
+    /// A real control plane could not be made ready.
+    #[error("cannot {doing}")]
+    Setup {
+        /// What was being done.
+        doing: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A part of the cluster ended.
     #[error("{part} ended after {after:?} of simulated time; this is a bug, please report it with scenario and seed")]
     Ended {
@@ -137,9 +151,21 @@ pub async fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progre
     cluster.finish(scenario, seed).await
 }
 
+/// What a cluster is played on.
+pub(super) trait Site {
+    /// How often the controller has changed something there.
+    fn controller_writes(&self) -> u64;
+}
+
+impl Site for ApiServer {
+    fn controller_writes(&self) -> u64 {
+        self.writes().iter().filter(|(key, _)| key.user == CONTROLLER).map(|(_, count)| count).sum()
+    }
+}
+
 /// The parts of a cluster, running.
-pub(super) struct Cluster {
-    server: ApiServer,
+pub(super) struct Cluster<S = ApiServer> {
+    site: S,
     user: Client,
     clock: Clock,
     started: Instant,
@@ -155,43 +181,33 @@ impl Cluster {
         let clock = Clock::simulated(scenario.start);
         let started = Instant::now();
         let server = server(clock, seed).await.map_err(Error::Server)?;
-        let ledger = Ledger::new(later(scenario.start, UNSCORED));
-        for manifest in &scenario.manifests {
-            set_originals(&ledger, manifest);
-        }
+        let ledger = ledger(scenario);
         let load = Arc::new(scenario.loads.seeded(scenario.start, seed));
         let options = scenario.kubelet_options();
         let kubelets = kubelet::spawn(server.client("kubelet"), clock, seed, load, ledger.clone(), options);
         let source = Arc::new(KubeletSource::new(ledger.clone(), clock));
         let notebook = Arc::new(Notebook::default());
-        let controller = Controller::new(Parts {
-            client: server.client(CONTROLLER),
-            source: source.clone(),
-            clock,
-            journal: notebook.clone(),
-            options: Options { sample_interval: scenario.sample_interval, ..Options::default() },
-        });
+        let options = Options { sample_interval: scenario.sample_interval, ..Options::default() };
+        let (client, journal) = (server.client(CONTROLLER), notebook.clone());
+        let controller = Controller::new(Parts { client, source: source.clone(), clock, journal, options });
         server.set_pod_admission(Arc::new(Webhook(controller.admission())));
-        let controller = tokio::spawn(async move {
-            if let Err(error) = controller.run(std::future::pending()).await {
-                tracing::error!(%error, "the controller ended");
-            }
-        });
         let parts = vec![
             ("the kubelets", kubelets),
             ("the scheduler", scheduler::spawn(server.client("scheduler"), clock)),
             ("the workload controllers", workloads::spawn(server.client("workloads"), clock)),
-            ("the controller", controller),
+            ("the controller", tokio::spawn(control(controller))),
         ];
         let user = server.client(user::NAME);
-        Ok(Self { server, user, clock, started, ledger, notebook, source, parts })
+        Ok(Self { site: server, user, clock, started, ledger, notebook, source, parts })
     }
 
     /// Where all of it is stored.
     pub(super) fn server(&self) -> &ApiServer {
-        &self.server
+        &self.site
     }
+}
 
+impl<S: Site> Cluster<S> {
     /// Creates what is there at the start.
     pub(super) async fn populate(&self, scenario: &Scenario) -> Result<(), Error> {
         for manifest in &scenario.manifests {
@@ -266,8 +282,6 @@ impl Cluster {
     pub(super) async fn finish(self, scenario: &Scenario, seed: u64) -> Result<Outcome, Error> {
         let simulated = self.elapsed();
         let accounts = self.ledger.accounts(self.clock.now());
-        let writes = self.server.writes();
-        let api_writes = writes.iter().filter(|(key, _)| key.user == CONTROLLER).map(|(_, count)| count).sum();
         let pods = Api::<Pod>::all(self.user.clone()).list_metadata(&ListParams::default()).await;
         let pods = pods.map_err(|source| Error::Server(Box::new(source)))?.items.len() as u64;
         self.parts.iter().for_each(|(_, part)| part.abort());
@@ -279,7 +293,7 @@ impl Cluster {
             wall: Duration::ZERO,
             pods,
             samples: self.source.given(),
-            api_writes,
+            api_writes: self.site.controller_writes(),
             accounts,
             journal: self.notebook.take(),
         })
@@ -288,6 +302,20 @@ impl Cluster {
 
 fn later(time: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// Runs a controller for ever.
+async fn control(controller: Controller) {
+    if let Err(error) = controller.run(std::future::pending()).await {
+        tracing::error!(%error, "the controller ended");
+    }
+}
+
+/// A ledger that knows what the workloads of the start request.
+fn ledger(scenario: &Scenario) -> Ledger {
+    let ledger = Ledger::new(later(scenario.start, UNSCORED));
+    scenario.manifests.iter().for_each(|manifest| set_originals(&ledger, manifest));
+    ledger
 }
 
 fn set_originals(ledger: &Ledger, manifest: &Manifest) {
