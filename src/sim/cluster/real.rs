@@ -149,8 +149,9 @@ async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<C
     Ok(Cluster { site, user, clock, started, ledger, notebook, source, parts })
 }
 
-/// A client whose requests to change something are counted.
-fn counted(config: Config, writes: Arc<AtomicU64>) -> Result<Client, Error> {
+/// A client whose requests to change something are counted, and that leaves it to the controller what is tried again.
+fn counted(mut config: Config, writes: Arc<AtomicU64>) -> Result<Client, Error> {
+    config.default_retry = false;
     let count = MapRequestLayer::new(move |request: Request<Body>| {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             writes.fetch_add(1, Ordering::Relaxed);
