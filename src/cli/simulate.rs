@@ -17,7 +17,8 @@ use crate::{
     api::Period,
     sim::{
         cluster::{self, Progress},
-        report::{Report, html, table},
+        real::Assets,
+        report::{Report, collect::Outcome, html, table},
         scenario::{self, Scenario},
     },
 };
@@ -46,6 +47,10 @@ pub struct Args {
     /// Writes to this file instead of the standard output.
     #[arg(long, value_name = "PATH")]
     output_file: Option<PathBuf>,
+    /// On which cluster to run it: one that is part of Tailor, in simulated time, or a real control plane (built by
+    /// `make rig`, or found by KUBEBUILDER_ASSETS) with simulated Nodes, as fast as the scenario's `timeScale` says.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "address")]
+    cluster: ClusterKind,
     #[command(flatten)]
     serve: serve::ServeArgs,
 }
@@ -60,6 +65,16 @@ enum Output {
     Json,
     /// For a browser.
     Html,
+}
+
+/// What a scenario is run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ClusterKind {
+    /// The embedded cluster.
+    #[default]
+    Embedded,
+    /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler.
+    Real,
 }
 
 fn period(text: &str) -> Result<Period, String> {
@@ -84,6 +99,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let bar = bar(scenario.duration);
     let mut tell = |progress: Progress| show(&bar, progress);
     let outcome = match args.serve.address {
+        _ if args.cluster == ClusterKind::Real => real(&scenario, args.seed, &mut tell),
         Some(address) => serve::run(&args.serve, address, (scenario, args.seed), &mut *greeting(args, out), &mut tell),
         None => runtime()?
             .block_on(cluster::run(&scenario, args.seed, &mut tell))
@@ -93,6 +109,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let mut outcome = outcome?;
     outcome.wall = began.elapsed();
     Ok(write(args, &outcome.report(), out)?)
+}
+
+fn real(scenario: &Scenario, seed: u64, tell: &mut dyn FnMut(Progress)) -> Result<Outcome, Failure> {
+    let assets = Assets::find().map_err(|error| Failure::BadInput(error.into()))?;
+    let missing = || Failure::BadInput(anyhow!("there is no real control plane; `make rig` builds one"));
+    let outcome = cluster::real::run(&assets.ok_or_else(missing)?, scenario, seed, tell);
+    outcome.map_err(|error| Failure::Failed(error.into()))
 }
 
 /// Where it is told how to reach the cluster: not where a program reads the report.

@@ -4,6 +4,9 @@
 //! anything runs; [`run`] then runs it, with the real controller. Both need a tokio runtime of one thread whose clock is
 //! paused ([`runtime`]).
 
+pub mod real;
+mod webhook;
+
 use std::{
     collections::BTreeMap,
     io,
@@ -72,6 +75,17 @@ pub enum Error {
     /// The embedded API server does not answer as it should.
     #[error("the embedded API server does not answer as it should; this is a bug, please report it")]
     Server(#[source] Box<kube::Error>),
+    /// There is no real control plane, or it ended.
+    #[error(transparent)]
+    ControlPlane(#[from] super::real::Error),
+    /// A real control plane could not be made ready.
+    #[error("cannot {doing}")]
+    Setup {
+        /// What was being done.
+        doing: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A part of the cluster ended.
     #[error("{part} ended after {after:?} of simulated time; this is a bug, please report it with scenario and seed")]
     Ended {
@@ -150,17 +164,35 @@ pub async fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progre
     cluster.finish(scenario, seed).await
 }
 
+/// What a cluster is played on.
+pub(super) trait Site {
+    /// How often the controller has changed something there.
+    fn controller_writes(&self) -> u64;
+}
+
+impl Site for ApiServer {
+    fn controller_writes(&self) -> u64 {
+        self.writes().iter().filter(|(key, _)| key.user == CONTROLLER).map(|(_, count)| count).sum()
+    }
+}
+
+/// What the report tells beside accounts and journal.
+struct Seen {
+    grants: Grants,
+    refusals: Refusals,
+    scored_after: Duration,
+}
+
 /// The parts of a cluster, running.
-pub(super) struct Cluster {
-    server: ApiServer,
+pub(super) struct Cluster<S = ApiServer> {
+    site: S,
     user: Client,
     clock: Clock,
     started: Instant,
     ledger: Ledger,
     notebook: Arc<Notebook>,
     source: Arc<KubeletSource>,
-    grants: Grants,
-    refusals: Refusals,
+    seen: Seen,
     parts: Vec<(&'static str, JoinHandle<()>)>,
 }
 
@@ -170,28 +202,16 @@ impl Cluster {
         let clock = Clock::simulated(scenario.start);
         let started = Instant::now();
         let server = server(clock, seed).await.map_err(Error::Server)?;
-        let ledger = Ledger::new(later(scenario.start, unscored));
-        for manifest in &scenario.manifests {
-            set_originals(&ledger, manifest);
-        }
+        let ledger = ledger(scenario, unscored);
         let load = Arc::new(scenario.loads.seeded(scenario.start, seed));
         let options = scenario.kubelet_options();
         let kubelets = kubelet::spawn(server.client("kubelet"), clock, seed, load, ledger.clone(), options);
         let source = Arc::new(KubeletSource::new(ledger.clone(), clock));
         let notebook = Arc::new(Notebook::default());
-        let controller = Controller::new(Parts {
-            client: server.client(CONTROLLER),
-            source: source.clone(),
-            clock,
-            journal: notebook.clone(),
-            options: Options { sample_interval: scenario.sample_interval, ..Options::default() },
-        });
+        let options = Options { sample_interval: scenario.sample_interval, ..Options::default() };
+        let (client, journal) = (server.client(CONTROLLER), notebook.clone());
+        let controller = Controller::new(Parts { client, source: source.clone(), clock, journal, options });
         server.set_pod_admission(Arc::new(Webhook(controller.admission())));
-        let controller = tokio::spawn(async move {
-            if let Err(error) = controller.run(std::future::pending()).await {
-                tracing::error!(%error, "the controller ended");
-            }
-        });
         let (grants, refusals) = (Grants::default(), Refusals::default());
         let workload_controllers = workloads::spawn_noting(server.client("workloads"), clock, refusals.clone());
         let parts = vec![
@@ -199,17 +219,20 @@ impl Cluster {
             ("the scheduler", scheduler::spawn(server.client("scheduler"), clock)),
             ("the workload controllers", workload_controllers),
             ("the witness", witness::spawn(server.client("witness"), clock, grants.clone())),
-            ("the controller", controller),
+            ("the controller", tokio::spawn(control(controller))),
         ];
         let user = server.client(user::NAME);
-        Ok(Self { server, user, clock, started, ledger, notebook, source, grants, refusals, parts })
+        let seen = Seen { grants, refusals, scored_after: unscored };
+        Ok(Self { site: server, user, clock, started, ledger, notebook, source, seen, parts })
     }
 
     /// Where all of it is stored.
     pub(super) fn server(&self) -> &ApiServer {
-        &self.server
+        &self.site
     }
+}
 
+impl<S: Site> Cluster<S> {
     /// Creates what is there at the start.
     pub(super) async fn populate(&self, scenario: &Scenario) -> Result<(), Error> {
         for manifest in &scenario.manifests {
@@ -284,8 +307,6 @@ impl Cluster {
     pub(super) async fn finish(self, scenario: &Scenario, seed: u64) -> Result<Outcome, Error> {
         let simulated = self.elapsed();
         let accounts = self.ledger.accounts(self.clock.now());
-        let writes = self.server.writes();
-        let api_writes = writes.iter().filter(|(key, _)| key.user == CONTROLLER).map(|(_, count)| count).sum();
         let pods: Vec<Pod> = self.list().await?;
         let policies: Vec<VerticalResizePolicy> = self.list().await?;
         self.parts.iter().for_each(|(_, part)| part.abort());
@@ -297,13 +318,13 @@ impl Cluster {
             wall: Duration::ZERO,
             pods: pods.len() as u64,
             samples: self.source.given(),
-            api_writes,
+            api_writes: self.site.controller_writes(),
             accounts,
             journal: self.notebook.take(),
-            grants: self.grants.all(),
-            missing: missing(&pods, &self.refusals),
+            grants: self.seen.grants.all(),
+            missing: missing(&pods, &self.seen.refusals),
             policies: policies.iter().filter_map(troubled).collect(),
-            scored_after: UNSCORED,
+            scored_after: self.seen.scored_after,
         })
     }
 
@@ -355,6 +376,20 @@ fn troubled(policy: &VerticalResizePolicy) -> Option<PolicyReport> {
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
     let (namespace, name) = (name(&policy.metadata.namespace), name(&policy.metadata.name));
     (!conditions.is_empty()).then_some(PolicyReport { namespace, name, conditions })
+}
+
+/// Runs a controller for ever.
+async fn control(controller: Controller) {
+    if let Err(error) = controller.run(std::future::pending()).await {
+        tracing::error!(%error, "the controller ended");
+    }
+}
+
+/// A ledger that knows what the workloads of the start request.
+fn ledger(scenario: &Scenario, unscored: Duration) -> Ledger {
+    let ledger = Ledger::new(later(scenario.start, unscored));
+    scenario.manifests.iter().for_each(|manifest| set_originals(&ledger, manifest));
+    ledger
 }
 
 fn set_originals(ledger: &Ledger, manifest: &Manifest) {

@@ -16,17 +16,23 @@ pub struct KubeletSource {
     ledger: Ledger,
     clock: Clock,
     given: AtomicU64,
+    asked: AtomicU64,
 }
 
 impl KubeletSource {
     /// A source over what the kubelets write down.
     pub fn new(ledger: Ledger, clock: Clock) -> Self {
-        Self { ledger, clock, given: AtomicU64::new(0) }
+        Self { ledger, clock, given: AtomicU64::new(0), asked: AtomicU64::new(0) }
     }
 
     /// How many samples have been given.
     pub fn given(&self) -> u64 {
         self.given.load(Ordering::Relaxed)
+    }
+
+    /// How often it was asked for samples.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -34,6 +40,7 @@ impl KubeletSource {
 impl UsageSource for KubeletSource {
     async fn samples(&self) -> Result<Vec<Sample>, Error> {
         let at = self.clock.now();
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let samples: Vec<_> = self
             .ledger
             .take_usage(at)

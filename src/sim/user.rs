@@ -42,17 +42,22 @@ pub(super) async fn apply(client: &Client, manifest: &Manifest) -> Result<(), Er
     })?;
     let namespace = manifest.namespace().unwrap_or("default");
     let api = api(client, &resource, &capabilities, namespace);
-    let there = api.get_opt(manifest.name()).await.map_err(|error| refused(&error))?.is_some();
+    let there = api.get_opt(manifest.name()).await.map_err(|error| refused(&error))?;
+    let mut object = manifest.value.clone();
     let (method, path) = match there {
-        true => (http::Method::PUT, format!("{}/{}", api.resource_url(), manifest.name())),
-        false => (http::Method::POST, api.resource_url().to_owned()),
+        Some(there) => {
+            // Custom resources are replaced by none that does not say what it replaces.
+            object["metadata"]["resourceVersion"] = there.metadata.resource_version.into();
+            (http::Method::PUT, format!("{}/{}", api.resource_url(), manifest.name()))
+        }
+        None => (http::Method::POST, api.resource_url().to_owned()),
     };
     let uri = format!("{path}?fieldValidation=Strict&fieldManager={NAME}");
     let request = http::Request::builder()
         .method(method)
         .uri(uri)
         .header(http::header::CONTENT_TYPE, "application/json")
-        .body(manifest.value.to_string().into_bytes());
+        .body(object.to_string().into_bytes());
     let request = request.map_err(|error| refused(&kube::Error::HttpError(error)))?;
     client.request::<Value>(request).await.map_err(|error| refused(&error))?;
     Ok(())

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod admission_policy;
 #[cfg(test)]
+mod both_clusters;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod control_plane;

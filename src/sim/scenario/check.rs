@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
     path::Path,
     sync::Arc,
     time::Duration,
@@ -17,6 +18,8 @@ use crate::{resources::Bytes, sim::load::Demand, usage::trace::Trace};
 
 /// The longest that can be simulated: about ten years.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// Faster than this a control plane's answers come too late for anything to be made of them.
+const TIME_SCALES: RangeInclusive<f64> = 0.1..=1_000.0;
 /// Reading more often than this is no sampling.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,7 @@ pub(super) fn scenario(file: &str, documents: Vec<Document>, folder: &Path) -> R
         start: spec.start,
         duration: spec.duration.length(),
         sample_interval: spec.sample_interval.length(),
+        time_scale: spec.time_scale,
         manifests: check.manifests,
         events,
         loads: Arc::new(loads),
@@ -91,6 +95,10 @@ impl Check<'_> {
         if interval < SHORTEST_INTERVAL || interval > duration {
             let problem = "sampleInterval must be at least 1s and at most the duration, such as 60s";
             return self.wrong(&["spec", "sampleInterval"], problem);
+        }
+        if !TIME_SCALES.contains(&spec.time_scale) {
+            let problem = "timeScale must be from 0.1 to 1000: how many times as fast as real time";
+            return self.wrong(&["spec", "timeScale"], problem);
         }
         Ok(())
     }

@@ -53,6 +53,10 @@ pub struct ScenarioSpec {
     /// How often usage is read.
     #[serde(default = "sample_interval")]
     pub sample_interval: Period,
+    /// How many times as fast as real time it goes on a real cluster, for the controller and the kubelets alike. The
+    /// control plane's own programs know nothing of it: what they need a second for takes so many seconds.
+    #[serde(default = "one")]
+    pub time_scale: f64,
     /// What the containers use.
     #[serde(default)]
     pub loads: Vec<LoadSpec>,

@@ -39,6 +39,8 @@ pub struct Scenario {
     pub duration: Duration,
     /// How often usage is read.
     pub sample_interval: Duration,
+    /// How many times as fast as real time it goes on a real cluster.
+    pub time_scale: f64,
     /// What is created at the start, in this order.
     pub manifests: Vec<Manifest>,
     /// What is done while it runs, by time.

@@ -4,7 +4,7 @@
 //! cluster behind it, in which time passes as it does outside, or faster (`pace`).
 
 mod http;
-mod pace;
+pub(super) mod pace;
 mod playground;
 
 use std::{io, net::SocketAddr};

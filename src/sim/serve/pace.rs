@@ -1,6 +1,6 @@
 //! The pace of simulated time beside that of the world outside.
 
-use std::{thread, time::Duration};
+use std::{convert::Infallible, thread, time::Duration};
 
 use tokio::{
     task::spawn_blocking,
@@ -18,7 +18,7 @@ const LONGEST_STEP: Duration = Duration::from_millis(500);
 /// things hold it back here: it never leaps past the timer that is set for where time should be by now, and it does not
 /// leap at all while a blocking task runs. So timers go off in their order and at their exact times, as in a run without
 /// sockets, however fast time goes. Where the machine is too slow for `speed`, time is as fast as it can be.
-pub(super) async fn keep(speed: f64) {
+pub(in crate::sim) async fn keep(speed: f64) -> Infallible {
     let mut looked = std::time::Instant::now();
     let mut due = Instant::now();
     loop {

@@ -1,6 +1,6 @@
 //! A scenario's cluster that real clients can reach while it runs.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, time::Duration};
 
 use tokio::{
     runtime::{Builder, Runtime},
@@ -35,7 +35,7 @@ pub struct Playground {
     speed: f64,
     cluster: Cluster,
     served: Served,
-    pacer: JoinHandle<()>,
+    pacer: JoinHandle<Infallible>,
 }
 
 impl Playground {
