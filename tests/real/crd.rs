@@ -103,7 +103,7 @@ impl Both {
 
 /// What is wrong with the real server's refusal, or with the embedded one, which must say the same.
 fn difference(bad: &Bad, real: &Value, embedded: Result<Value, Box<Status>>) -> Option<String> {
-    let embedded = embedded.map_or_else(|status| serde_json::to_value(status).unwrap(), |stored| stored);
+    let embedded = embedded.unwrap_or_else(|status| serde_json::to_value(status).unwrap());
     let message = real["message"].as_str().unwrap_or_default();
     let refused = real["kind"] == "Status" && message.contains(bad.message);
     (!refused || embedded != *real).then(|| format!("{}:\n  real     {real}\n  embedded {embedded}", bad.what))
