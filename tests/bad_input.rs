@@ -169,3 +169,39 @@ fn what_cannot_be_read_or_written_is_said_at_once(#[case] args: &[&str], #[case]
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains(expected) && output.stdout.is_empty(), "{error}");
 }
+
+#[test]
+fn a_real_cluster_needs_its_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::cargo_bin("tailor").unwrap();
+    command.env("KUBEBUILDER_ASSETS", folder.path()).args(["simulate", "--cluster", "real", "--duration", "10m"]);
+    let output = command.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("KUBEBUILDER_ASSETS") && error.contains("make rig"), "{error}");
+}
+
+#[rstest]
+#[case::trace(&["--trace", "absent.csv"], "cannot read trace absent.csv")]
+#[case::scenario(&["--scenario", "absent.yaml"], "cannot read scenario absent.yaml")]
+#[case::prefix(&["--prefix", "Mine"], "lower-case letters")]
+#[case::no_nodes(&["--nodes", "0"], "--nodes")]
+fn nodes_are_not_played_from_bad_input(#[case] args: &[&str], #[case] expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::cargo_bin("tailor").unwrap();
+    let output = command.current_dir(&folder).arg("sim-node").args(args).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains(expected) && output.stdout.is_empty(), "{error}");
+}
+
+#[test]
+fn without_a_cluster_no_node_is_played_and_the_cure_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::cargo_bin("tailor").unwrap();
+    command.env("KUBECONFIG", folder.path().join("absent")).env("HOME", folder.path()).arg("sim-node");
+    let output = command.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("set KUBECONFIG"), "{error}");
+}

@@ -12,8 +12,8 @@ use tailor::{
 
 use crate::support::assets;
 
-/// What was done to one Pod, or became of it, in order.
-type Life = Vec<(Action, Why, Vec<ContainerChange>)>;
+/// What was done to one Pod, or became of it, in order, and the resizes that it waited for and got.
+type Life<'a> = (Vec<(Action, Why, &'a [ContainerChange])>, Vec<&'a [ContainerChange]>);
 
 fn embedded(scenario: &Scenario) -> Outcome {
     let runtime = || cluster::runtime().expect("a runtime");
@@ -22,15 +22,19 @@ fn embedded(scenario: &Scenario) -> Outcome {
 }
 
 /// The lives of each workload's Pods. The names of Pods are random, so the lives are sorted.
-fn lives(journal: &[JournalEntry]) -> BTreeMap<String, Vec<String>> {
-    let mut by_pod = BTreeMap::<(String, &str), Life>::new();
-    for entry in journal {
-        let workload = format!("{} {}/{}", entry.workload.kind, entry.namespace, entry.workload.name);
-        let event = (entry.action, entry.reason, entry.changes.clone());
-        by_pod.entry((workload, &entry.pod)).or_default().push(event);
+fn lives(outcome: &Outcome) -> BTreeMap<String, Vec<String>> {
+    let mut by_pod = BTreeMap::<&str, (String, Life<'_>)>::new();
+    for JournalEntry { namespace, workload, pod, action, reason, changes, .. } in &outcome.journal {
+        let workload = format!("{} {namespace}/{}", workload.kind, workload.name);
+        let (_, (events, _)) = by_pod.entry(pod).or_insert_with(|| (workload, Life::default()));
+        events.push((*action, *reason, changes));
+    }
+    for grant in &outcome.grants {
+        let (_, (_, grants)) = by_pod.get_mut(grant.pod.as_str()).expect("what is granted was sent");
+        grants.push(&grant.changes);
     }
     let mut lives = BTreeMap::<String, Vec<String>>::new();
-    for ((workload, _), life) in by_pod {
+    for (workload, life) in by_pod.into_values() {
         lives.entry(workload).or_default().push(format!("{life:#?}"));
     }
     lives.values_mut().for_each(|lives| lives.sort());
@@ -54,8 +58,7 @@ fn a_scenario_takes_the_same_course_on_both_clusters(#[case] name: &str, #[case]
     let embedded = embedded(&scenario);
     assert_eq!(count(&embedded, action), times, "a run in which that does not happen proves nothing");
     let real = cluster::real::run(&assets, &scenario, 1, &mut |_| {}).unwrap_or_else(|error| panic!("{error:?}"));
-    let (embedded_lives, real_lives) = (lives(&embedded.journal), lives(&real.journal));
-    assert_eq!(real_lives, embedded_lives);
+    assert_eq!(lives(&real), lives(&embedded));
     let killed = |outcome: &Outcome| outcome.accounts.iter().any(|(_, account)| account.total.oom_kills > 0);
     assert_eq!(killed(&real), killed(&embedded));
 }

@@ -94,10 +94,13 @@ fn setup<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str)
 }
 
 /// Does `work` while time goes `speed` times as fast as outside.
-async fn at_pace<T>(speed: f64, work: impl Future<Output = T>) -> T {
-    match select(pin!(work), pin!(pace::keep(speed))).await {
-        Either::Left((done, _)) => done,
-        Either::Right((never, _)) => match never {},
+fn at_pace<T>(speed: f64, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let work = Box::pin(work);
+    async move {
+        match select(work, pin!(pace::keep(speed))).await {
+            Either::Left((done, _)) => done,
+            Either::Right((never, _)) => match never {},
+        }
     }
 }
 

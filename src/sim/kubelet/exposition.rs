@@ -201,3 +201,69 @@ fn write(text: &mut String, metrics: &[Metric], groups: &[Cgroup<'_>], at: Times
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        resources::{NanoCpu, Resources},
+        sim::ledger::Counters,
+    };
+
+    fn node(limits: Resources) -> NodeReading {
+        let container = ContainerReading {
+            name: "app".to_owned(),
+            image: "a\"b\\c".to_owned(),
+            id: "u-app-1".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            counters: Counters { cpu: 1.5, cpu_before: 2.0, limited: 10.25, throttled: 3.0 },
+            memory: Bytes(7),
+            requests: Resources { cpu: Some(NanoCpu(1_000_000_000).milli_ceil()), memory: None },
+            limits,
+            oom_kills: 1,
+        };
+        let pod = PodReading {
+            namespace: "shop".to_owned(),
+            name: "web-0".to_owned(),
+            uid: "u".to_owned(),
+            qos: QosClass::Burstable,
+            cpu: 3.5,
+            memory: Bytes(7),
+            containers: vec![container],
+        };
+        NodeReading { at: Timestamp::UNIX_EPOCH, cpu: 4.0, memory: Bytes(7), pods: vec![pod] }
+    }
+
+    #[test]
+    fn counters_of_a_container_begin_with_it_and_those_of_its_pod_and_node_do_not() {
+        let text = resource(&node(Resources::default()));
+        for line in [
+            r#"container_cpu_usage_seconds_total{container="app",namespace="shop",pod="web-0"} 1.5 0"#,
+            r#"pod_cpu_usage_seconds_total{namespace="shop",pod="web-0"} 3.5 0"#,
+            "node_cpu_usage_seconds_total 4 0",
+            "resource_scrape_error 0",
+        ] {
+            assert!(text.lines().any(|known| known == line), "no {line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn labels_are_escaped() {
+        let text = cadvisor(&node(Resources::default()));
+        assert!(text.contains(r#"image="a\"b\\c",name="u-app-1""#), "{text}");
+        assert!(text.contains(r#"id="/kubepods/burstable/podu/u-app-1""#), "{text}");
+    }
+
+    #[test]
+    fn only_a_container_with_a_cpu_limit_has_periods() {
+        let samples = |limits| {
+            let text = cadvisor(&node(limits));
+            let of_cfs =
+                |line: &&str| line.starts_with("container_cpu_cfs") || line.starts_with("container_spec_cpu_quota");
+            text.lines().filter(of_cfs).map(|line| line.rsplit(' ').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert!(samples(Resources::default()).is_empty());
+        let limited = Resources { cpu: Some(MilliCpu(500)), memory: None };
+        assert_eq!(samples(limited), ["102", "30", "3", "50000"]);
+    }
+}

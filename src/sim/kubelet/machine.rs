@@ -259,6 +259,12 @@ impl Machine {
         let Some(name) = pod.view.node.clone().filter(|name| self.nodes.contains_key(name)) else { return };
         let (ask, used) = (pod.ask(), self.used_by_others(&name, key));
         let (Some(node), Some(pod)) = (self.nodes.get_mut(&name), self.pods.get_mut(key)) else { return };
+        if pod.ran_before() {
+            pod.resume(&self.world, now);
+            node.pass_address(pod.ip.as_deref());
+            self.touched(key);
+            return self.resize_asked(key, &name, now);
+        }
         match admit(&ask, used, &node.rules(&self.world.options, now)) {
             Ok(()) => pod.admit(&self.world, node.new_pod_ip(), now),
             Err(rejection) => {

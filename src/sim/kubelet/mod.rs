@@ -23,6 +23,7 @@ mod options;
 mod pod;
 pub mod real;
 mod resize;
+mod resume;
 mod scrape;
 mod status;
 

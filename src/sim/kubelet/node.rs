@@ -1,6 +1,6 @@
 //! A Node as its kubelet sees it: its room, the queue of pending resizes, and when that is looked at again.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
@@ -79,6 +79,13 @@ impl NodeState {
     pub(super) fn new_pod_ip(&mut self) -> String {
         self.addresses += 1;
         format!("10.{}.{}.{}", 64 + self.index % 128, self.addresses / 250 % 256, self.addresses % 250 + 2)
+    }
+
+    /// An address is taken already: new Pods get later ones.
+    pub(super) fn pass_address(&mut self, ip: Option<&str>) {
+        let Some(Ok(ip)) = ip.map(str::parse::<Ipv4Addr>) else { return };
+        let [_, _, high, low] = ip.octets().map(u32::from);
+        self.addresses = self.addresses.max(high * 250 + low.saturating_sub(2));
     }
 
     pub(super) fn rules(&self, options: &Options, now: Timestamp) -> NodeRules {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{coordination::v1::Lease, core::v1::Node},
@@ -22,6 +23,8 @@ pub const LABEL: &str = "sim.tailor.dev/kubelet";
 const LEASES: &str = "kube-node-lease";
 /// How long a Lease holds, as kubelets have it.
 const LEASE_SECONDS: i32 = 40;
+/// How many Leases are renewed at once.
+const AT_ONCE: usize = 16;
 /// A Node's conditions are refreshed once in so many renewals of its Lease, as kubelets do: five minutes of ten seconds.
 const RENEWALS_PER_STATUS: u32 = 30;
 
@@ -134,15 +137,20 @@ pub(super) async fn keep_alive(client: Client, clock: Clock, labels: Option<Stri
         match nodes.list_metadata(&ours).await {
             Err(error) => tracing::warn!(%error, "cannot list Nodes to renew their Leases; trying again"),
             Ok(listed) => {
-                for node in listed {
+                let with_status = turn % RENEWALS_PER_STATUS == RENEWALS_PER_STATUS - 1;
+                let beats = listed.into_iter().map(|node| {
                     let (name, uid) = (node.name_any(), node.uid().unwrap_or_default());
-                    if let Err(error) = renew(&leases, &name, &uid, clock.now()).await {
-                        tracing::warn!(%error, node = name, "cannot renew a Node's Lease; trying again");
+                    let (nodes, leases) = (&nodes, &leases);
+                    async move {
+                        if let Err(error) = renew(leases, &name, &uid, clock.now()).await {
+                            tracing::warn!(%error, node = name, "cannot renew a Node's Lease; trying again");
+                        }
+                        if with_status {
+                            refresh(nodes, &name, clock.now()).await;
+                        }
                     }
-                    if turn % RENEWALS_PER_STATUS == RENEWALS_PER_STATUS - 1 {
-                        refresh(&nodes, &name, clock.now()).await;
-                    }
-                }
+                });
+                futures::stream::iter(beats).buffer_unordered(AT_ONCE).collect::<()>().await;
             }
         }
         tokio::time::sleep(every).await;

@@ -110,6 +110,26 @@ async fn a_resize_waits_while_its_node_is_full_and_is_granted_when_a_neighbour_g
 }
 
 #[tokio::test]
+async fn pods_run_on_while_their_kubelet_starts_again() {
+    let nodes = || vec![node("sim-1", 2_000, 8)];
+    let Some(mut cluster) = Cluster::bare(options(nodes())).await else { return };
+    cluster.create_and_start(pod("web", "sim-1", ["1", "1Gi"], Some(["2", "2Gi"]))).await;
+    let started = async |cluster: &Cluster| {
+        let status = cluster.pods().get("web").await.unwrap().status.unwrap();
+        (status.pod_ip, status.start_time, status.container_statuses.unwrap()[0].container_id.clone())
+    };
+    let before = started(&cluster).await;
+
+    cluster.kubelets = real::spawn(cluster.client(), options(nodes())).await.unwrap();
+    cluster.resize("web", json!({ "requests": { "cpu": "1500m" } })).await;
+    let resized = cluster.until("the resize to be actual", "web", |pod| pod.generation > 1 && settled(pod)).await;
+    assert!(resized.ready && resized.container("app").unwrap().restarts == 0, "{resized:?}");
+    assert_eq!(started(&cluster).await, before);
+    cluster.create_and_start(pod("next", "sim-1", ["100m", "64Mi"], None)).await;
+    assert_ne!(cluster.pods().get("next").await.unwrap().status.unwrap().pod_ip, before.0);
+}
+
+#[tokio::test]
 async fn what_a_kubelet_cannot_do_is_infeasible_and_what_the_runtime_cannot_do_an_error() {
     let kubelets = KubeletOptions {
         profile: KubeletProfile::V1_37,
