@@ -46,7 +46,12 @@ pub(super) fn text(text: &'static str) -> Response<AnswerBody> {
 /// A failure.
 pub(super) fn refused(status: &Failure) -> Response<AnswerBody> {
     let code = status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-    json(code, status)
+    let mut response = json(code, status);
+    let wait = status.details.as_ref().and_then(|details| details.retry_after_seconds);
+    if let Some(seconds) = wait.filter(|seconds| *seconds > 0) {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// What is answered to a request that does not come as far as a door.

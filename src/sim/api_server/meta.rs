@@ -78,6 +78,13 @@ pub(super) fn set_part(object: &mut Value, field: &str, value: Option<&Value>) {
     }
 }
 
+/// An object with one of its parts replaced.
+pub(super) fn replaced(object: Value, field: &str, part: &Value) -> Map<String, Value> {
+    let Value::Object(mut map) = object else { return Map::new() };
+    map.insert(field.to_owned(), part.clone());
+    map
+}
+
 /// A time as metadata spells it: whole seconds, UTC.
 pub(super) fn time(now: Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -78,6 +78,7 @@ impl ApiServer {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             add_namespace(&mut store, name, config.clock.now());
         }
+        add_priority_classes(&mut store, config.clock.now());
         let (store, audit, hook) = (Mutex::new(store), Mutex::default(), Mutex::default());
         Self(Arc::new(Shared { clock: config.clock, store, audit, hook }))
     }
@@ -144,4 +145,30 @@ fn add_namespace(store: &mut Store, name: &str, now: Timestamp) {
         "status": { "phase": "Active" },
     });
     store.put(&resource, value, Managers::default());
+}
+
+/// The priority classes that every cluster has. Their UIDs are not drawn, so that what is drawn does not depend on them.
+fn add_priority_classes(store: &mut Store, now: Timestamp) {
+    let node = "Used for system critical pods that must not be moved from their current node.";
+    let cluster = "Used for system critical pods that must run in the cluster, but can be moved to another node if \
+                   necessary.";
+    let classes = [("system-cluster-critical", 2_000_000_000, cluster), ("system-node-critical", 2_000_001_000, node)];
+    let table = "priorityclasses.scheduling.k8s.io";
+    let resource = store.registry.of_table(table).cloned().expect("PriorityClasses are built in");
+    for (name, value, description) in classes {
+        let class = json!({
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {
+                "name": name,
+                "uid": format!("00000000-0000-4000-8000-00{value:010}"),
+                "creationTimestamp": meta::time(now),
+                "generation": 1,
+            },
+            "value": value,
+            "description": description,
+            "preemptionPolicy": "PreemptLowerPriority",
+        });
+        store.put(&resource, class, Managers::default());
+    }
 }

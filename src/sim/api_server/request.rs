@@ -9,9 +9,12 @@ use super::{
     locked,
     object::Form,
     protobuf,
-    status::{Cause, Result, bad_request, invalid_options, not_acceptable, unsupported_media_type},
+    status::{Cause, Failure, Result, bad_request, invalid_options, not_acceptable, unsupported_media_type},
     table::Include,
 };
+
+/// The longest name of a field manager, in bytes.
+const LONGEST_MANAGER: usize = 128;
 
 /// What becomes of fields that a kind does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,11 +128,43 @@ impl Call {
             "" => Ok(false),
             "All" => Ok(true),
             other => {
-                let message = format!("Unsupported value: {other:?}: supported values: \"All\"");
-                let cause = Cause { reason: "FieldValueNotSupported", field: "dryRun".into(), message };
-                Err(invalid_options("CreateOptions", &cause))
+                let message = format!("Unsupported value: [{other:?}]: supported values: \"All\"");
+                Err(self.bad_option(Cause { reason: "FieldValueNotSupported", field: "dryRun".into(), message }))
             }
         }
+    }
+
+    /// 422 when an option of a write cannot be.
+    pub(super) fn check_options(&self) -> Result<()> {
+        self.is_dry_run()?;
+        let manager = self.option("fieldManager");
+        if manager.len() > LONGEST_MANAGER {
+            let message = format!("Too long: may not be more than {LONGEST_MANAGER} bytes");
+            return Err(self.bad_option(Cause { reason: "FieldValueTooLong", field: "fieldManager".into(), message }));
+        }
+        if let Some((at, unprintable)) = manager.char_indices().find(|(_, character)| character.is_control()) {
+            let problem = format!("invalid character U+{:04X} (at position {at})", u32::from(unprintable));
+            return Err(self.bad_option(Cause::invalid("fieldManager", &as_go_quotes(manager), &problem)));
+        }
+        let validation = self.option("fieldValidation");
+        if !["", "Ignore", "Strict", "Warn"].contains(&validation) {
+            let supported = r#"supported values: "", "Ignore", "Strict", "Warn""#;
+            let message = format!("Unsupported value: {validation:?}: {supported}");
+            let cause = Cause { reason: "FieldValueNotSupported", field: "fieldValidation".into(), message };
+            return Err(self.bad_option(cause));
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "every caller makes the cause for this")]
+    fn bad_option(&self, cause: Cause) -> Failure {
+        let kind = match self.method {
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            Method::DELETE => "DeleteOptions",
+            _ => "CreateOptions",
+        };
+        invalid_options(kind, &cause)
     }
 
     /// What becomes of unknown fields.
@@ -191,9 +226,19 @@ impl Call {
         match self.media_type() {
             "" | "application/json" | "application/yaml" => parsed(body),
             protobuf::MEDIA_TYPE => protobuf::object(body),
-            _ => Err(unsupported_media_type(&["application/json", "application/yaml"])),
+            _ => Err(unsupported_media_type(&["application/json", "application/yaml", protobuf::MEDIA_TYPE])),
         }
     }
+}
+
+/// A text in quotes, as the server's own language escapes what cannot be printed.
+fn as_go_quotes(text: &str) -> String {
+    let escaped = text.chars().map(|character| match character {
+        '"' | '\\' => format!("\\{character}"),
+        control if control.is_ascii_control() => format!("\\x{:02x}", u32::from(control)),
+        plain => plain.to_string(),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }
 
 /// Reads JSON or YAML.

@@ -185,6 +185,11 @@ impl Door {
     }
 
     async fn write(&self, call: &Call, target: &Target, verb: &str, body: &[u8]) -> Result<Outcome> {
+        call.check_options()?;
+        if verb == "create" && target.subresource.is_none() && target.resource.namespaced && target.namespace.is_empty()
+        {
+            return Err(method_not_allowed());
+        }
         if verb == "patch" {
             return self.patch(call, target, body).await;
         }

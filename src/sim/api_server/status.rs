@@ -69,9 +69,7 @@ pub(super) fn not_found(resource: &Resource, name: &str) -> Failure {
 
 /// 404 for a path that no resource serves.
 pub(super) fn no_such_path() -> Failure {
-    let mut status = failure(404, "NotFound", "the server could not find the requested resource");
-    status.details = Some(StatusDetails::default());
-    status
+    with_no_details(failure(404, "NotFound", "the server could not find the requested resource"))
 }
 
 /// 409 for a name that is taken.
@@ -156,7 +154,34 @@ pub(super) fn forbidden(resource: &Resource, name: &str, why: &str) -> Failure {
 
 /// 405 for a method that the resource does not serve.
 pub(super) fn method_not_allowed() -> Failure {
-    failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    let message = "the server does not allow this method on the requested resource";
+    with_no_details(failure(405, "MethodNotAllowed", message))
+}
+
+fn with_no_details(mut status: Failure) -> Failure {
+    status.details = Some(StatusDetails::default());
+    status
+}
+
+/// 415 for a patch in a form that the resource does not take.
+pub(super) fn unsupported_patch_type() -> Failure {
+    with_no_details(failure(415, "UnsupportedMediaType", "415: Unsupported Media Type"))
+}
+
+/// 422 for a JSON patch that does not fit the object.
+pub(super) fn rejected_patch() -> Failure {
+    let message = "the server rejected our request due to an error in our request";
+    with_no_details(failure(422, "Invalid", message))
+}
+
+/// 422 for a patch that makes something that is no object of its kind.
+pub(super) fn invalid_patch(patch: &str, problem: &str) -> Failure {
+    let cause = Cause::invalid("patch", &format!("{patch:?}"), problem);
+    let mut status = failure(422, "Invalid", format!(" \"\" is invalid: {}: {}", cause.field, cause.message));
+    let causes =
+        vec![StatusCause { reason: Some(cause.reason.into()), message: Some(cause.message), field: Some(cause.field) }];
+    status.details = Some(StatusDetails { causes: Some(causes), ..StatusDetails::default() });
+    status
 }
 
 /// 406 for a client that takes nothing that is served.

@@ -74,7 +74,9 @@ fn normalise(value: &mut Value, key: &str, kept: &BTreeMap<String, String>) {
             }
         }
         Value::String(text) if key == "resourceVersion" && !matches!(text.as_str(), "" | "0") => {
-            *text = "<version>".into();
+            // One that was kept tells whether there has been a write since.
+            let known = kept.iter().find(|(_, value)| *value == text);
+            *text = known.map_or_else(|| "<version>".to_owned(), |(name, _)| format!("<{name}>"));
         }
         Value::String(text) if key == "continue" && !text.is_empty() => *text = "<continue>".into(),
         Value::String(text) => *text = normalised_text(text, kept),
@@ -91,4 +93,20 @@ fn normalised_text(text: &str, kept: &BTreeMap<String, String>) -> String {
         text = whole.replace_all(&text, format!("<{name}>")).into_owned();
     }
     text
+}
+
+/// The same answer with what it lists in an order of its own: causes, and the parts of a message in brackets.
+pub fn in_order(mut answer: Answer) -> Answer {
+    if let Some(causes) = answer.pointer_mut("/body/details/causes").and_then(Value::as_array_mut) {
+        causes.sort_by_key(Value::to_string);
+    }
+    if let Some(Value::String(message)) = answer.pointer_mut("/body/message")
+        && let Some((before, list)) = message.split_once('[')
+        && let Some(list) = list.strip_suffix(']')
+    {
+        let mut parts: Vec<&str> = list.split(", ").collect();
+        parts.sort_unstable();
+        *message = format!("{before}[{}]", parts.join(", "));
+    }
+    answer
 }

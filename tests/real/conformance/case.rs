@@ -22,6 +22,8 @@ pub struct Step {
     pub kept: Vec<(&'static str, &'static str)>,
     /// Known differences between the answers.
     pub differences: Vec<Difference>,
+    /// Whether the real server says several things in any order.
+    pub in_any_order: bool,
 }
 
 /// What is expected of the answers to a request.
@@ -76,12 +78,18 @@ impl Case {
         self
     }
 
+    /// The real server goes through a map to find what is wrong with these requests, so in any order.
+    pub fn in_any_order(mut self) -> Self {
+        self.steps.iter_mut().for_each(|step| step.in_any_order = true);
+        self
+    }
+
     fn last(&mut self) -> &mut Step {
         self.steps.last_mut().expect("a case begins with a request")
     }
 
     fn step(mut self, request: Request, aim: Aim) -> Self {
-        self.steps.push(Step { request, aim, kept: Vec::new(), differences: Vec::new() });
+        self.steps.push(Step { request, aim, kept: Vec::new(), differences: Vec::new(), in_any_order: false });
         self
     }
 }

@@ -6,12 +6,13 @@
 //! written in the case with its reason, and the suite fails when it is gone.
 //!
 //! To play some cases only, and see what the real server answers: `CONFORMANCE=part-of-the-name cargo test --test real
-//! conformance:: -- --nocapture`.
+//! conformance:: -- --nocapture`. `CONFORMANCE_FLAGS` are given to it, `--emulated-version=1.36` for one.
 
 mod answer;
 mod case;
 mod eviction;
 mod fixture;
+mod known;
 mod pods_changed;
 mod pods_created;
 mod report;
@@ -23,7 +24,7 @@ mod side;
 use std::collections::BTreeSet;
 
 use futures::{StreamExt, stream};
-use kube::{Api, CustomResourceExt, api::PostParams};
+use kube::{Api, Client, Config, CustomResourceExt, api::PostParams, config::Kubeconfig};
 use serde_json::json;
 use tailor::{
     api::VerticalResizePolicy,
@@ -58,11 +59,16 @@ fn all_cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn the_embedded_server_answers_as_the_real_one() {
-    let Some(plane) = control_plane(ControlPlaneOptions::default()).await else { return };
+    let flags = std::env::var("CONFORMANCE_FLAGS").unwrap_or_default();
+    let api_server_flags = flags.split_whitespace().map(str::to_owned).collect();
+    let options = ControlPlaneOptions { api_server_flags, ..ControlPlaneOptions::default() };
+    let Some(plane) = control_plane(options).await else { return };
     let server = ApiServer::new(ServerConfig { clock: Clock::System, seed: 1, watch_history: 10_000 });
     let served = serve::spawn(&server, "127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
-    let embedded = Side { name: "embedded", client: served.client().await.expect("our own kubeconfig") };
-    let real = Side { name: "real", client: plane.client() };
+    let kubeconfig = Kubeconfig::from_yaml(&served.kubeconfig()).expect("our own kubeconfig");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.expect("our own kubeconfig");
+    let embedded = Side { name: "embedded", client: client(config) };
+    let real = Side { name: "real", client: client(plane.config()) };
     tokio::join!(prepare(&embedded), prepare(&real));
 
     let only = std::env::var("CONFORMANCE").unwrap_or_default();
@@ -75,6 +81,12 @@ async fn the_embedded_server_answers_as_the_real_one() {
     eprintln!("{} cases, {requests} requests, {} with differences", cases.len(), told.len());
     assert!(told.is_empty(), "the servers differ in {} of {} cases\n{}", told.len(), cases.len(), told.join("\n"));
     served.stop().await;
+}
+
+/// A client that gives every answer as it comes: by default, kube would ask again after a 429.
+fn client(mut config: Config) -> Client {
+    config.default_retry = false;
+    Client::try_from(config).expect("it is for a server that runs")
 }
 
 /// What is to be told of a case.

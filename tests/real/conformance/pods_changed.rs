@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     case::{Case, Request, apply, case, create, delete, edit, get, merge, operations, replace, strategic},
     fixture::{container, pod, pod_of, sizes},
+    known::GO_TEXT,
 };
 
 pub fn cases() -> Vec<Case> {
@@ -14,7 +15,14 @@ pub fn cases() -> Vec<Case> {
     let ran = |(name, request): (&'static str, Request)| {
         case(name).running(&pod("web", &json!({}))).ask(request).ask(get("pods/web"))
     };
+    let immutable = |(name, request): (&'static str, Request)| {
+        let case = case(name).given(create("pods", &rich())).ask(request);
+        // Both begin alike, and then show what changed in their own way.
+        let case = case.differs("/body/message", GO_TEXT).differs("/body/details/causes/0/message", GO_TEXT);
+        case.ask(get("pods/web"))
+    };
     let mut cases: Vec<Case> = updates().into_iter().map(changed).collect();
+    cases.extend(forbidden_updates().into_iter().map(immutable));
     cases.extend(statuses().into_iter().map(ran));
     cases.extend(bindings());
     cases.extend(deletions());
@@ -67,14 +75,6 @@ fn updates() -> Vec<(&'static str, Request)> {
             ),
         ),
         ("an-image-may-not-be-empty", one(&json!({ "image": "" }))),
-        ("resources-may-not-change", one(&json!({ "resources": { "requests": { "cpu": "600m" } } }))),
-        (
-            "a-resize-policy-may-not-change",
-            one(&json!({ "resizePolicy": [
-            { "resourceName": "cpu", "restartPolicy": "RestartContainer" },
-        ] })),
-        ),
-        ("a-command-may-not-change", one(&json!({ "command": ["sleep"] }))),
         ("a-deadline-may-come-closer", spec(&json!({ "activeDeadlineSeconds": 60 }))),
         ("a-deadline-may-not-move-away", spec(&json!({ "activeDeadlineSeconds": 7_200 }))),
         ("a-deadline-may-not-go", spec(&json!({ "activeDeadlineSeconds": null }))),
@@ -86,10 +86,6 @@ fn updates() -> Vec<(&'static str, Request)> {
         ("a-gated-pod-may-not-be-let-on-more-nodes", spec(&json!({ "nodeSelector": { "zone": "b" } }))),
         ("a-container-may-not-come", put(&[("/spec/containers/-", container("more", &json!({})))])),
         ("a-container-may-not-go", put(&[("/spec/containers/1", json!(null))])),
-        ("a-container-may-not-be-renamed", put(&[("/spec/containers/1/name", json!("other"))])),
-        ("a-node-may-not-be-chosen-by-update", spec(&json!({ "nodeName": "roomy" }))),
-        ("a-grace-period-may-not-change", spec(&json!({ "terminationGracePeriodSeconds": 5 }))),
-        ("pod-level-resources-may-not-come", spec(&json!({ "resources": { "requests": { "cpu": "2" } } }))),
         ("a-status-is-not-changed-by-update", put(&[("/status/phase", json!("Running"))])),
         ("nothing-changes", put(&[])),
         (
@@ -108,6 +104,26 @@ fn updates() -> Vec<(&'static str, Request)> {
         ("a-bad-owner", merge("pods/web", &json!({ "metadata": { "ownerReferences": [{ "name": "a" }] } }))),
         ("a-bad-label-comes", merge("pods/web", &json!({ "metadata": { "labels": { "app": "a b" } } }))),
         ("an-unknown-field-in-a-patch", merge("pods/web", &json!({ "spec": { "colour": "red" } }))),
+    ]
+}
+
+/// Changes of what nothing but a resize, or nothing at all, may change.
+fn forbidden_updates() -> Vec<(&'static str, Request)> {
+    let spec = |changes: &Value| merge("pods/web", &json!({ "spec": changes }));
+    let put = |edits: &[(&'static str, Value)]| edit("pods/web", "pods/web", edits);
+    vec![
+        ("resources-may-not-change", one(&json!({ "resources": { "requests": { "cpu": "600m" } } }))),
+        (
+            "a-resize-policy-may-not-change",
+            one(&json!({ "resizePolicy": [
+            { "resourceName": "cpu", "restartPolicy": "RestartContainer" },
+        ] })),
+        ),
+        ("a-command-may-not-change", one(&json!({ "command": ["sleep"] }))),
+        ("a-container-may-not-be-renamed", put(&[("/spec/containers/1/name", json!("other"))])),
+        ("a-node-may-not-be-chosen-by-update", spec(&json!({ "nodeName": "roomy" }))),
+        ("a-grace-period-may-not-change", spec(&json!({ "terminationGracePeriodSeconds": 5 }))),
+        ("pod-level-resources-may-not-come", spec(&json!({ "resources": { "requests": { "cpu": "2" } } }))),
         (
             "an-unknown-field-in-a-strict-patch",
             merge("pods/web", &json!({ "spec": { "colour": "red" } })).query("fieldValidation=Strict"),
@@ -221,7 +237,10 @@ fn deletions() -> Vec<Case> {
             .given(get("pods/web"))
             .keep("uid", "/metadata/uid")
             .ask(options(&json!({ "preconditions": { "uid": "{{uid}}" } }))),
-        ran("a-deletion-of-another-version").ask(options(&json!({ "preconditions": { "resourceVersion": "1" } }))),
+        ran("a-deletion-of-another-version")
+            .given(get("pods/web"))
+            .keep("version", "/metadata/resourceVersion")
+            .ask(options(&json!({ "preconditions": { "resourceVersion": "1" } }))),
         ran("a-deletion-in-a-dry-run").ask(delete("pods/web").query("dryRun=All")).ask(get("pods/web")),
         ran("a-deletion-in-an-unknown-way").ask(options(&json!({ "propagationPolicy": "Sideways" }))),
         case("a-finalizer-holds-a-pod")

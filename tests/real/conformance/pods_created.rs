@@ -5,15 +5,25 @@ use serde_json::{Value, json};
 use super::{
     case::{Case, Request, case, create, get},
     fixture::{container, pod, pod_of, sizes},
+    known::{GO_TEXT, NO_DUPLICATES},
 };
 
 pub fn cases() -> Vec<Case> {
-    let of_one = |(name, request): (&'static str, Request)| case(name).ask(request);
+    let of_one = |(name, request): (&'static str, Request)| case(name).ask(request).in_any_order();
     let stored = |(name, pod): (&'static str, Value)| case(name).ask(create("pods", &pod)).ask(get("pods/web"));
     let mut cases: Vec<Case> = accepted().into_iter().map(stored).collect();
     cases.extend(classes().into_iter().map(stored));
     cases.extend(invalid().into_iter().map(|(name, pod)| of_one((name, create("pods", &pod)))));
     cases.extend(requests().into_iter().map(of_one));
+    let unreadable =
+        |(name, request): (&'static str, Request)| of_one((name, request)).differs("/body/message", GO_TEXT);
+    cases.extend(unreadable_requests().into_iter().map(unreadable));
+    let twice = r#"{"metadata":{"name":"web","name":"web"},"spec":{"containers":[{"name":"app","image":"a"}]}}"#;
+    cases.push(
+        case("a-field-that-is-there-twice")
+            .ask(create("pods", &json!({})).text(twice))
+            .differs("/headers", NO_DUPLICATES),
+    );
     cases.push(
         case("a-pod-s-name-is-taken")
             .given(create("pods", &pod("web", &json!({}))))
@@ -60,7 +70,7 @@ fn accepted() -> Vec<(&'static str, Value)> {
         (
             "amounts-in-exponents-and-tiny-ones",
             app_resources(&json!({
-                "requests": { "cpu": "0.0001", "memory": "1e8" }, "limits": { "cpu": "1e3", "memory": "12E6" },
+                "requests": { "cpu": "0.0001", "memory": "1e8" }, "limits": { "cpu": "1k", "memory": "12E7" },
             })),
         ),
         ("a-fraction-of-a-byte-is-warned-of", app_resources(&json!({ "requests": { "memory": "100m" } }))),
@@ -92,7 +102,7 @@ fn accepted() -> Vec<(&'static str, Value)> {
         ),
         (
             "volumes-get-their-defaults",
-            spec(&json!({ "volumes": [
+            spec(&json!({ "serviceAccountName": "robot", "volumes": [
             { "name": "nothing-said" },
             { "name": "scratch", "emptyDir": {} },
             { "name": "settings", "configMap": { "name": "settings" } },
@@ -324,6 +334,12 @@ fn invalid() -> Vec<(&'static str, Value)> {
                 }),
             ),
         ),
+        (
+            "a-token-of-no-account",
+            spec(&json!({ "volumes": [
+            { "name": "all", "projected": { "sources": [{ "serviceAccountToken": { "path": "token" } }] } },
+        ] })),
+        ),
         ("a-bad-port", app(&json!({ "ports": [{ "containerPort": 70_000 }] }))),
         ("a-mount-of-no-volume", app(&json!({ "volumeMounts": [{ "name": "nothing", "mountPath": "/a" }] }))),
     ]
@@ -337,14 +353,9 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("a-name-wins-over-a-prefix", with(&json!({ "metadata": { "generateName": "other-" } }))),
         ("a-version-of-a-new-pod", with(&json!({ "metadata": { "resourceVersion": "5" } }))),
         ("a-pod-for-another-namespace", with(&json!({ "metadata": { "namespace": "default" } }))),
-        ("a-pod-that-says-it-is-a-service", with(&json!({ "kind": "Service" }))),
-        ("a-pod-of-another-version", with(&json!({ "apiVersion": "v2" }))),
         ("a-pod-of-no-kind", with(&json!({ "kind": null, "apiVersion": null }))),
         ("a-pod-without-a-spec", create("pods", &json!({ "metadata": { "name": "web" } }))),
-        ("a-text-where-a-number-belongs", with(&json!({ "spec": { "terminationGracePeriodSeconds": "soon" } }))),
         ("an-amount-that-cannot-be-read", create("pods", &app_resources(&json!({ "requests": { "cpu": "much" } })))),
-        ("a-body-that-is-no-json", web().text("not { json")),
-        ("an-empty-body", web().text("")),
         ("a-body-in-another-form", web().content_type("text/csv")),
         (
             "a-pod-in-yaml",
@@ -362,11 +373,6 @@ fn requests() -> Vec<(&'static str, Request)> {
             with(&json!({ "spec": { "colour": "red" } })).query("fieldValidation=Ignore"),
         ),
         ("an-unknown-way-to-validate", web().query("fieldValidation=Sometimes")),
-        (
-            "a-field-that-is-there-twice",
-            web()
-                .text(r#"{"metadata":{"name":"web","name":"web"},"spec":{"containers":[{"name":"app","image":"a"}]}}"#),
-        ),
         ("a-dry-run-of-a-new-pod", web().query("dryRun=All")),
         ("a-dry-run-of-another-kind", web().query("dryRun=Some")),
         ("a-manager-with-a-bad-name", web().query("fieldManager=a%00b")),
@@ -380,5 +386,18 @@ fn requests() -> Vec<(&'static str, Request)> {
             request.path = "/api/v1/pods".to_owned();
             request
         }),
+    ]
+}
+
+/// Requests whose bodies make no Pod.
+fn unreadable_requests() -> Vec<(&'static str, Request)> {
+    let web = || create("pods", &pod("web", &json!({})));
+    let with = |changes: &Value| create("pods", &pod("web", changes));
+    vec![
+        ("a-pod-that-says-it-is-a-service", with(&json!({ "kind": "Service" }))),
+        ("a-pod-of-another-version", with(&json!({ "apiVersion": "v2" }))),
+        ("a-text-where-a-number-belongs", with(&json!({ "spec": { "terminationGracePeriodSeconds": "soon" } }))),
+        ("a-body-that-is-no-json", web().text("not { json")),
+        ("an-empty-body", web().text("")),
     ]
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{
-    answer::Answer,
+    answer::{Answer, in_order},
     case::{Aim, Body, Case, Request, Step},
 };
 
@@ -49,8 +49,8 @@ fn of_step(step: &Step, embedded: &Answer, real: &Answer) -> Vec<String> {
 }
 
 fn disagreements(step: &Step, embedded: &Answer, real: &Answer) -> Vec<String> {
-    let mut found = Vec::new();
-    compare(Some(embedded), Some(real), "", &mut found);
+    let ordered = |answer: &Answer| if step.in_any_order { in_order(answer.clone()) } else { answer.clone() };
+    let found = differing(&ordered(embedded), &ordered(real));
     let is_meant =
         |at: &str, place: &str| place.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let mut lines = Vec::new();
@@ -63,6 +63,20 @@ fn disagreements(step: &Step, embedded: &Answer, real: &Answer) -> Vec<String> {
         lines.push(format!("{}\n      - embedded  {}\n      + real      {}", one.at, one.embedded, one.real));
     }
     lines
+}
+
+/// The places in which two answers differ. Of answers with different codes nothing but the outcome is told.
+fn differing(embedded: &Answer, real: &Answer) -> Vec<Place> {
+    if embedded["code"] == real["code"] {
+        let mut found = Vec::new();
+        compare(Some(embedded), Some(real), "", &mut found);
+        return found;
+    }
+    let outcome = |answer: &Answer| {
+        let body = &answer["body"];
+        format!("{} {}", answer["code"], if body["kind"] == "Status" { &body["message"] } else { &body["kind"] })
+    };
+    vec![Place { at: "/code".to_owned(), embedded: outcome(embedded), real: outcome(real) }]
 }
 
 /// One place in which two answers differ.

@@ -8,7 +8,10 @@ use super::{
 };
 
 pub fn cases() -> Vec<Case> {
-    let ran = |(name, request): (&'static str, Request)| case(name).running(&web()).ask(request).ask(get("pods/web"));
+    let ran = |(name, request): (&'static str, Request)| {
+        let before = case(name).running(&web()).given(get("pods/web")).keep("before", "/metadata/resourceVersion");
+        before.ask(request).ask(get("pods/web"))
+    };
     let mut cases: Vec<Case> = forms().into_iter().chain(dropped()).map(ran).collect();
     cases.extend(applied());
     cases.extend(lives());

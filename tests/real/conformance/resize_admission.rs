@@ -5,17 +5,21 @@ use serde_json::{Value, json};
 use super::{
     case::{Case, Request, case, create, delete, get, merge, strategic},
     fixture::{DECLARED_NODE, NODE, WINDOWS_NODE, container, on, pod, pod_of, sizes},
+    known::NO_QUOTA_STATUS,
     resize::app,
 };
 
 pub fn cases() -> Vec<Case> {
     let mut cases = nodes();
-    cases.extend(limit_ranges());
+    cases.extend(limit_ranges().into_iter().map(Case::in_any_order));
     cases.extend(limit_range_defaults());
     cases.extend(quotas());
-    cases.extend(creations());
+    cases.extend(creations().into_iter().map(Case::in_any_order));
     cases
 }
+
+const USED: &str = "/body/status/used";
+const OWNERS: &str = "/body/metadata/managedFields";
 
 fn resize(resources: &Value) -> Request {
     strategic("pods/web/resize", &app(resources))
@@ -213,8 +217,8 @@ fn quotas() -> Vec<Case> {
     let short = json!({ "hard": { "cpu": "1", "memory": "1Gi" } });
     let short_used = json!({ "cpu": "500m", "memory": "256Mi" });
     vec![
-        charged("a-resize-within-its-quota").ask(resize(&sizes(["1", "1Gi"], ["2", "2Gi"]))).ask(quota()),
-        charged("a-resize-fills-its-quota").ask(resize(&sizes(["2", "2Gi"], ["3", "3Gi"]))).ask(quota()),
+        charged("a-resize-within-its-quota").ask(resize(&sizes(["1", "1Gi"], ["2", "2Gi"]))).ask(quota()).differs(USED, NO_QUOTA_STATUS).differs(OWNERS, NO_QUOTA_STATUS),
+        charged("a-resize-fills-its-quota").ask(resize(&sizes(["2", "2Gi"], ["3", "3Gi"]))).ask(quota()).differs(USED, NO_QUOTA_STATUS).differs(OWNERS, NO_QUOTA_STATUS),
         charged("a-resize-exceeds-its-quota-in-cpu").ask(resize(&json!({ "requests": { "cpu": "2500m" }, "limits": { "cpu": "3" } }))).ask(quota()),
         charged("a-resize-exceeds-its-quota-in-memory").ask(resize(&json!({ "requests": { "memory": "3Gi" }, "limits": { "memory": "3Gi" } }))),
         charged("a-resize-exceeds-its-quota-in-everything").ask(resize(&sizes(["3", "5Gi"], ["5", "6Gi"]))),
@@ -223,7 +227,7 @@ fn quotas() -> Vec<Case> {
         charged("a-dry-run-exceeds-its-quota").ask(strategic("pods/web/resize?dryRun=All", &app(&json!({ "requests": { "cpu": "3" }, "limits": { "cpu": "3" } })))),
         charged("nothing-is-asked-of-a-quota").ask(resize(&json!({}))).ask(quota()),
         charged("a-resize-is-charged-twice").ask(resize(&json!({ "requests": { "cpu": "1" } }))).ask(resize(&json!({ "requests": { "cpu": "500m" } })))
-            .ask(resize(&json!({ "requests": { "cpu": "1" } }))).ask(quota()),
+            .ask(resize(&json!({ "requests": { "cpu": "1" } }))).ask(quota()).differs(USED, NO_QUOTA_STATUS).differs(OWNERS, NO_QUOTA_STATUS),
         case("a-quota-in-the-short-form").running(&web()).quota(&short, &short_used)
             .ask(resize(&json!({ "requests": { "cpu": "1" } }))).ask(resize(&sizes(["1100m", "2Gi"], ["2", "2Gi"]))),
         case("an-infeasible-wish-is-not-charged").running(&web())
@@ -238,10 +242,13 @@ fn quotas() -> Vec<Case> {
             .quota(&hard, &json!({ "requests.cpu": "500m", "requests.memory": "0", "limits.cpu": "0", "limits.memory": "0" }))
             .ask(resize(&json!({ "requests": { "cpu": "600m" } })))
             .ask(resize(&json!({}))),
-        case("a-quota-whose-status-is-not-known").running(&web())
+        case("a-quota-whose-use-is-not-known")
+            .running(&web())
             .given(create("resourcequotas", &json!({ "metadata": { "name": "budget" }, "spec": short })))
-            .until(create("pods?dryRun=All", &pod_of("probe", &[container("app", &sizes(["90", "90Gi"], ["90", "90Gi"]))])), 403)
-            .ask(resize(&json!({ "requests": { "cpu": "600m" } }))),
+            .given(merge("resourcequotas/budget/status", &json!({ "status": { "hard": { "cpu": "1", "memory": "1Gi" } } })))
+            .until(create("pods?dryRun=All", &probe(&sizes(["90", "90Gi"], ["90", "90Gi"]))), 403)
+            .ask(resize(&json!({ "requests": { "cpu": "600m" } })))
+            .differs("/code", NO_QUOTA_STATUS),
         case("a-quota-for-best-effort-pods").running(&web())
             .given(create("resourcequotas", &json!({ "metadata": { "name": "other" }, "spec": { "hard": { "pods": "0" }, "scopes": ["BestEffort"] } })))
             .given(merge("resourcequotas/other/status", &json!({ "status": { "hard": { "pods": "0" }, "used": { "pods": "0" } } })))
@@ -285,7 +292,9 @@ fn creations() -> Vec<Case> {
         ])),
         charged("a-new-pod-within-its-quota")
             .ask(create("pods", &pod("web", &json!({}))))
-            .ask(get("resourcequotas/budget")),
+            .ask(get("resourcequotas/budget"))
+            .differs(USED, NO_QUOTA_STATUS)
+            .differs(OWNERS, NO_QUOTA_STATUS),
         charged("a-new-pod-exceeds-its-quota")
             .ask(create("pods", &pod_of("web", &[container("app", &json!({ "requests": { "cpu": "600m" } }))]))),
         charged("a-new-pod-lacks-what-a-quota-wants")

@@ -53,16 +53,7 @@ pub(crate) fn apply(
 /// The fields that an apply claims: through a subresource only those that it may write.
 fn wanted_fields(wanted: &Value, writer: &Writer, shape: Shape<'_>) -> FieldSet {
     let mut wants = without_server_fields(FieldSet::of(wanted, shape));
-    if writer.subresource == "resize" {
-        for list in ["f:containers", "f:initContainers"] {
-            let spec = wants.children.get_mut("f:spec");
-            let Some(items) = spec.and_then(|spec| spec.children.get_mut(list)) else { continue };
-            for item in items.children.values_mut() {
-                item.owned = false;
-                item.children.retain(|name, _| matches!(name.as_str(), "f:resources" | "f:resizePolicy"));
-            }
-        }
-    }
+    writer.limit(&mut wants, false);
     wants
 }
 
@@ -74,9 +65,9 @@ fn owners_after(before: &Managers, writer: &Writer, wants: FieldSet, changes: &C
         }
         manager.fields.subtract(&changes.removed);
     }
-    let own = managers.entry(writer, now);
-    if own.fields != wants || !changes.is_empty() {
-        own.time = now;
+    let own = managers.entry(writer);
+    if !changes.is_empty() {
+        own.time = Some(now);
     }
     own.fields = wants;
     own.writer.api_version.clone_from(&writer.api_version);
@@ -305,8 +296,11 @@ mod tests {
             let both = force(&force(&nothing(), "one", &first), "two", &second);
             let left = force(&both, "one", &json!({}));
             let alone = force(&nothing(), "two", &second);
-            let lost = Changes::between(&alone.value, &left.value, ROOT);
-            prop_assert!(FieldSet::default() == lost.set && lost.removed.is_empty(), "{lost:?}");
+            let mut lost = FieldSet::of(&alone.value, ROOT);
+            lost.subtract(&FieldSet::of(&left.value, ROOT));
+            prop_assert!(lost.is_empty(), "{lost:?}");
+            let changed = Changes::between(&alone.value, &left.value, ROOT).set;
+            prop_assert!(changed.is_empty(), "{changed:?}");
         }
     }
 }

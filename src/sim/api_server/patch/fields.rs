@@ -27,7 +27,27 @@ impl FieldSet {
         !self.owned && self.children.is_empty()
     }
 
-    /// The fields of a value: its leaves, and the items of its lists.
+    /// Everything in a value, and the value itself: what is owned of something new.
+    pub(crate) fn all(value: &Value, shape: Shape<'_>) -> Self {
+        let mut set = Self::leaf();
+        match value {
+            Value::Object(map) if !shape.is_atomic_map() => {
+                for (key, part) in map {
+                    set.insert(format!("f:{key}"), Self::all(part, shape.field(key)));
+                }
+            }
+            Value::Array(items) => {
+                let names = elements(&shape.list(), items).into_iter().flatten();
+                for (name, item) in names.zip(items) {
+                    set.insert(name, Self::all(item, shape.items()));
+                }
+            }
+            _ => {}
+        }
+        set
+    }
+
+    /// The fields of a value: its leaves, and the items of its lists. It is what apply claims.
     pub(crate) fn of(value: &Value, shape: Shape<'_>) -> Self {
         match value {
             Value::Object(map) if !map.is_empty() && !shape.is_atomic_map() => {
@@ -159,61 +179,72 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// The fields in which `new` differs from `old`.
+    /// The fields in which `new` differs from `old`. What is new is owned with everything in it.
     pub(crate) fn between(old: &Value, new: &Value, shape: Shape<'_>) -> Self {
+        Self::beyond(&Value::Null, old, new, shape)
+    }
+
+    /// As [`Changes::between`], but what is in `empty` is there even where it is not written.
+    pub(crate) fn beyond(empty: &Value, old: &Value, new: &Value, shape: Shape<'_>) -> Self {
         match (old, new) {
             _ if old == new => Self::default(),
-            (Value::Object(old), Value::Object(new)) if !new.is_empty() && !shape.is_atomic_map() => {
-                Self::between_maps(old, new, shape)
+            (Value::Object(old), Value::Object(new)) if !shape.is_atomic_map() => {
+                Self::between_maps(empty, old, new, shape)
             }
-            (Value::Array(before), Value::Array(after)) => {
-                let kind = shape.list();
-                match (elements(&kind, before), elements(&kind, after)) {
-                    (Some(names), Some(new_names)) => {
-                        let before = names.into_iter().zip(before).collect();
-                        let after = new_names.into_iter().zip(after).collect();
-                        Self::between_lists(&before, &after, shape)
-                    }
-                    _ => Self { set: FieldSet::leaf(), removed: FieldSet::default() },
-                }
-            }
-            _ => {
-                let mut removed = FieldSet::of(old, shape);
-                let set = FieldSet::of(new, shape);
-                removed.subtract(&set);
-                Self { set, removed }
-            }
+            (Value::Array(before), Value::Array(after)) => Self::between_arrays(before, after, shape),
+            // Null is a list without items.
+            (Value::Null, Value::Array(after)) => Self::between_arrays(&[], after, shape),
+            (Value::Array(before), Value::Null) => Self::between_arrays(before, &[], shape),
+            _ => Self { set: FieldSet::leaf(), removed: FieldSet::default() },
         }
     }
 
-    fn between_maps(old: &Map<String, Value>, new: &Map<String, Value>, shape: Shape<'_>) -> Self {
+    fn between_maps(empty: &Value, old: &Map<String, Value>, new: &Map<String, Value>, shape: Shape<'_>) -> Self {
         let mut changes = Self::default();
+        let no_map = Map::new();
+        let empty = empty.as_object().unwrap_or(&no_map);
         for (key, part) in new {
-            let shape = shape.field(key);
-            let inner = match old.get(key) {
-                Some(before) => Self::between(before, part, shape),
-                None => Self { set: FieldSet::of(part, shape), removed: FieldSet::default() },
+            let (shape, always) = (shape.field(key), empty.get(key));
+            let inner = match old.get(key).or(always) {
+                Some(before) => Self::beyond(always.unwrap_or(&Value::Null), before, part, shape),
+                None => Self { set: FieldSet::all(part, shape), removed: FieldSet::default() },
             };
             changes.nest(format!("f:{key}"), inner);
         }
         for (key, part) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
-            changes.removed.insert(format!("f:{key}"), FieldSet::of(part, shape.field(key)));
+            let shape = shape.field(key);
+            let inner = match empty.get(key) {
+                Some(always) => Self::beyond(always, part, always, shape),
+                None => Self { set: FieldSet::default(), removed: FieldSet::all(part, shape) },
+            };
+            changes.nest(format!("f:{key}"), inner);
         }
         changes
     }
 
+    fn between_arrays(before: &[Value], after: &[Value], shape: Shape<'_>) -> Self {
+        let kind = shape.list();
+        match (elements(&kind, before), elements(&kind, after)) {
+            (Some(names), Some(new_names)) => {
+                let before = names.into_iter().zip(before).collect();
+                let after = new_names.into_iter().zip(after).collect();
+                Self::between_lists(&before, &after, shape)
+            }
+            _ => Self { set: FieldSet::leaf(), removed: FieldSet::default() },
+        }
+    }
+
     fn between_lists(old: &BTreeMap<String, &Value>, new: &BTreeMap<String, &Value>, shape: Shape<'_>) -> Self {
         let mut changes = Self::default();
-        let whole = |item: &Value| FieldSet { owned: true, ..FieldSet::of(item, shape.items()) };
         for (name, item) in new {
             let inner = match old.get(name) {
                 Some(before) => Self::between(before, item, shape.items()),
-                None => Self { set: whole(item), removed: FieldSet::default() },
+                None => Self { set: FieldSet::all(item, shape.items()), removed: FieldSet::default() },
             };
             changes.nest(name.clone(), inner);
         }
         for (name, item) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
-            changes.removed.insert(name.clone(), whole(item));
+            changes.removed.insert(name.clone(), FieldSet::all(item, shape.items()));
         }
         changes
     }
@@ -221,6 +252,13 @@ impl Changes {
     fn nest(&mut self, name: String, inner: Self) {
         self.set.insert(name.clone(), inner.set);
         self.removed.insert(name, inner.removed);
+    }
+
+    /// The same without what is not among the changes of a writer.
+    pub(crate) fn only(mut self, filter: impl Fn(&mut FieldSet)) -> Self {
+        filter(&mut self.set);
+        filter(&mut self.removed);
+        self
     }
 
     /// Whether the objects are equal.

@@ -34,8 +34,8 @@ pub(crate) struct Writer {
 pub(crate) struct Manager {
     /// Who.
     pub(crate) writer: Writer,
-    /// When its fields last changed.
-    pub(crate) time: Timestamp,
+    /// When it last changed the object; `None` for one that has only applied what was so already.
+    pub(crate) time: Option<Timestamp>,
     /// What it owns.
     pub(crate) fields: FieldSet,
 }
@@ -65,10 +65,28 @@ pub(crate) fn without_server_fields(mut fields: FieldSet) -> FieldSet {
     for path in SERVER_OWNED {
         fields.cut(path);
     }
+    if let Some(metadata) = fields.children.get_mut("f:metadata") {
+        metadata.owned = false;
+    }
     fields
 }
 
 impl Writer {
+    /// Takes away what the writer cannot change where it writes, and so does not own. `has_status` says whether the
+    /// status is a part of its own. A resize owns all that it sends, even what is dropped: in 1.37 the filter that
+    /// its strategy has is never asked.
+    pub(crate) fn limit(&self, fields: &mut FieldSet, has_status: bool) {
+        match self.subresource {
+            "resize" => {}
+            "status" => {
+                fields.cut(&["spec"]);
+                fields.cut(&["metadata", "ownerReferences"]);
+            }
+            _ if has_status => fields.cut(&["status"]),
+            _ => {}
+        }
+    }
+
     /// Whether both are the same manager. One that applies stays the same when it moves to another version.
     pub(crate) fn is(&self, other: &Self) -> bool {
         let same_version = self.operation == Operation::Apply || self.api_version == other.api_version;
@@ -92,18 +110,18 @@ impl Managers {
             }
             manager.fields.subtract(&removed);
         }
-        let own = managers.entry(writer, now);
+        let own = managers.entry(writer);
         own.fields.add(&set);
-        own.time = now;
+        own.time = Some(now);
         managers.tidy();
         managers
     }
 
     /// The entry of a writer, made when absent.
-    pub(crate) fn entry(&mut self, writer: &Writer, now: Timestamp) -> &mut Manager {
+    pub(crate) fn entry(&mut self, writer: &Writer) -> &mut Manager {
         let found = self.0.iter().position(|manager| manager.writer.is(writer));
         let index = found.unwrap_or_else(|| {
-            self.0.push(Manager { writer: writer.clone(), time: now, fields: FieldSet::default() });
+            self.0.push(Manager { writer: writer.clone(), time: None, fields: FieldSet::default() });
             self.0.len() - 1
         });
         &mut self.0[index]
@@ -147,7 +165,7 @@ impl Manager {
             api_version: text("apiVersion")?.to_owned(),
             subresource,
         };
-        let time = text("time").and_then(|time| time.parse().ok()).unwrap_or_default();
+        let time = text("time").and_then(|time| time.parse().ok());
         Some(Self { writer, time, fields: FieldSet::read(&entry["fieldsV1"])? })
     }
 }
@@ -165,7 +183,9 @@ impl Serialize for Manager {
         if !self.writer.subresource.is_empty() {
             map.serialize_entry("subresource", self.writer.subresource)?;
         }
-        map.serialize_entry("time", &meta::time(self.time))?;
+        if let Some(time) = self.time {
+            map.serialize_entry("time", &meta::time(time))?;
+        }
         map.end()
     }
 }

@@ -1,7 +1,9 @@
 //! The four ways to patch: JSON patch, merge patch, strategic merge patch and server-side apply.
 
 pub(crate) mod apply;
+pub(crate) mod empty;
 pub(crate) mod fields;
+pub(crate) mod go;
 pub(crate) mod managers;
 pub(crate) mod shape;
 mod strategic;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use self::shape::Shape;
 use super::{
     registry::{Resource, Shape as Kind},
-    status::{Result, bad_request, failure, unsupported_media_type},
+    status::{Failure, Result, bad_request, invalid_patch, rejected_patch, unsupported_patch_type},
 };
 
 /// A patch as it came in.
@@ -30,30 +32,30 @@ pub(super) enum Patch {
 impl Patch {
     /// Reads a patch; 415 for a form that the resource does not take, 400 for a body that cannot be read.
     pub(super) fn read(resource: &Resource, media_type: &str, body: &[u8]) -> Result<Self> {
-        let json =
-            |body| serde_json::from_slice(body).map_err(|error| bad_request(format!("error decoding patch: {error}")));
         match (media_type, &resource.shape) {
-            ("application/json-patch+json", _) => {
-                let patch = serde_json::from_slice(body);
-                patch.map(Self::Json).map_err(|error| bad_request(format!("error decoding patch: {error}")))
+            ("application/json-patch+json", _) => steps(parsed(body)?).map(Self::Json),
+            ("application/merge-patch+json", _) => object(parsed(body)?, "map[string]interface {}").map(Self::Merge),
+            ("application/strategic-merge-patch+json", Kind::Builtin { .. }) => {
+                object(parsed(body)?, "map[string]interface {}").map(Self::Strategic)
             }
-            ("application/merge-patch+json", _) => json(body).map(Self::Merge),
-            ("application/strategic-merge-patch+json", Kind::Builtin { .. }) => json(body).map(Self::Strategic),
             ("application/apply-patch+yaml", _) => {
                 super::request::parsed(body).map(apply::without_nulls).map(Self::Apply)
             }
-            (_, Kind::Builtin { .. }) => Err(unsupported_media_type(&[
-                "application/json-patch+json",
-                "application/merge-patch+json",
-                "application/strategic-merge-patch+json",
-                "application/apply-patch+yaml",
-            ])),
-            (_, Kind::Custom { .. }) => Err(unsupported_media_type(&[
-                "application/json-patch+json",
-                "application/merge-patch+json",
-                "application/apply-patch+yaml",
-            ])),
+            _ => Err(unsupported_patch_type()),
         }
+    }
+
+    /// A failure to read what the patch made, as a fault of the patch.
+    pub(super) fn blamed(&self, failure: Failure, patched: &Value) -> Failure {
+        let message = failure.message.clone().unwrap_or_default();
+        let problem = message.split_once(" cannot be handled as a ").and_then(|(_, rest)| rest.split_once(": "));
+        let (Some((_, problem)), Some(400)) = (problem, failure.code) else { return failure };
+        let shown = match self {
+            Self::Strategic(patch) => go::as_go_prints(patch),
+            Self::Json(_) | Self::Merge(_) => patched.to_string(),
+            Self::Apply(_) => return failure,
+        };
+        invalid_patch(&shown, problem)
     }
 
     /// Whether it changes who owns what.
@@ -70,17 +72,37 @@ impl Patch {
     pub(super) fn applied_to(&self, object: &Value, shape: Shape<'_>) -> Result<Value> {
         let mut value = object.clone();
         match self {
-            Self::Json(patch) => json_patch::patch(&mut value, patch).map_err(|error| {
-                // The real server says no more than this about a patch that does not fit.
-                failure(
-                    422,
-                    "Invalid",
-                    format!("the server rejected our request due to an error in our request: {error}"),
-                )
-            })?,
+            // The server says no more about a patch that does not fit.
+            Self::Json(patch) => json_patch::patch(&mut value, patch).map_err(|_| rejected_patch())?,
             Self::Merge(patch) => json_patch::merge(&mut value, patch),
             Self::Strategic(patch) | Self::Apply(patch) => strategic::merge(&mut value, patch, shape)?,
         }
         Ok(value)
     }
+}
+
+fn parsed(body: &[u8]) -> Result<Value> {
+    serde_json::from_slice(body).map_err(|_| bad_request("invalid JSON patch"))
+}
+
+fn object(patch: Value, into: &str) -> Result<Value> {
+    if patch.is_object() { Ok(patch) } else { Err(cannot_unmarshal(&patch, into)) }
+}
+
+fn steps(patch: Value) -> Result<json_patch::Patch> {
+    if !patch.is_array() {
+        return Err(cannot_unmarshal(&patch, "[]handlers.jsonPatchOp"));
+    }
+    serde_json::from_value(patch).map_err(|error| bad_request(format!("error decoding patch: {error}")))
+}
+
+fn cannot_unmarshal(value: &Value, into: &str) -> Failure {
+    let what = match value {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) | Value::Null => "bool",
+    };
+    bad_request(format!("error decoding patch: json: cannot unmarshal {what} into Go value of type {into}"))
 }

@@ -66,11 +66,15 @@ impl<'a> Shape<'a> {
             "namespaceSelector",
             "podSelector",
             "nodeSelector",
+            // That of a node affinity; those of Pods are lists.
+            "requiredDuringSchedulingIgnoredDuringExecution",
             "configMapKeyRef",
             "secretKeyRef",
             "fieldRef",
             "resourceFieldRef",
             "involvedObject",
+            // Each of them, for the list goes by their UIDs.
+            "ownerReferences",
             "regarding",
             "related",
         ];

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::go::as_go_prints;
 use super::shape::{ListKind, Shape};
-use crate::sim::api_server::status::{Result, bad_request};
+use crate::sim::api_server::status::{Result, failure};
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -26,7 +27,10 @@ pub(crate) fn merge(target: &mut Value, patch: &Value, shape: Shape<'_>) -> Resu
             return Ok(());
         }
         Some("merge") | None => {}
-        Some(other) => return Err(bad_request(format!("Unknown patch type found: {other}"))),
+        Some(other) => {
+            let within = as_go_prints(&Value::Object(patch.clone()));
+            return Err(failure(500, "", format!("unknown patch type: {other} in map: {within}")));
+        }
     }
     let fields = target.as_object_mut().expect("it was just seen to be a map");
     retain_keys(fields, patch);
@@ -72,7 +76,11 @@ fn merge_list(items: &mut Vec<Value>, changes: &[Value], shape: Shape<'_>) -> Re
     match shape.list() {
         // Strategic merge goes by the first key alone.
         ListKind::Map(keys) if !replaces => {
-            changes.iter().try_for_each(|change| merge_item(items, change, &keys[0].0, shape.items()))
+            let key = keys[0].0.as_str();
+            let before = names(items, key);
+            changes.iter().try_for_each(|change| merge_item(items, change, key, shape.items()))?;
+            *items = ordered(std::mem::take(items), &before, &names(changes, key), key);
+            Ok(())
         }
         ListKind::Set if !replaces => {
             for change in changes {
@@ -92,9 +100,33 @@ fn merge_list(items: &mut Vec<Value>, changes: &[Value], shape: Shape<'_>) -> Re
     }
 }
 
+fn names(items: &[Value], key: &str) -> Vec<Value> {
+    items.iter().map(|item| item[key].clone()).collect()
+}
+
+/// Items of the patch in its order, and before each those that stood before it: what is new comes first.
+fn ordered(items: Vec<Value>, before: &[Value], patch: &[Value], key: &str) -> Vec<Value> {
+    let place = |list: &[Value], item: &Value| list.iter().position(|name| *name == item[key]);
+    let (mut patched, others): (Vec<Value>, Vec<Value>) =
+        items.into_iter().partition(|item| place(patch, item).is_some());
+    patched.sort_by_key(|item| place(patch, item));
+    let mut merged = Vec::with_capacity(patched.len() + others.len());
+    let mut others = others.into_iter().peekable();
+    for item in patched {
+        let at = place(before, &item);
+        while let Some(other) = others.next_if(|other| at.is_some() && place(before, other) < at) {
+            merged.push(other);
+        }
+        merged.push(item);
+    }
+    merged.extend(others);
+    merged
+}
+
 fn merge_item(items: &mut Vec<Value>, change: &Value, key: &str, shape: Shape<'_>) -> Result<()> {
     let Some(name) = change.get(key) else {
-        return Err(bad_request(format!("map: {change} does not contain declared merge key: {key}")));
+        let problem = format!("map: {} does not contain declared merge key: {key}", as_go_prints(change));
+        return Err(failure(500, "", problem));
     };
     let found = items.iter().position(|item| item.get(key) == Some(name));
     match (found, change[DIRECTIVE] == "delete") {
@@ -134,8 +166,10 @@ mod tests {
     #[rstest]
     #[case::by_name(json!([{ "name": "a", "image": "2" }]),
         json!([{ "name": "a", "image": "2", "tty": true }, { "name": "b" }]))]
-    #[case::new_items_come_last(json!([{ "name": "c" }]),
-        json!([{ "name": "a", "image": "1", "tty": true }, { "name": "b" }, { "name": "c" }]))]
+    #[case::new_items_come_first(json!([{ "name": "c" }]),
+        json!([{ "name": "c" }, { "name": "a", "image": "1", "tty": true }, { "name": "b" }]))]
+    #[case::known_items_keep_their_place_before_new_ones(json!([{ "name": "b", "tty": true }, { "name": "c" }]),
+        json!([{ "name": "a", "image": "1", "tty": true }, { "name": "b", "tty": true }, { "name": "c" }]))]
     #[case::null_removes_a_field(json!([{ "name": "a", "tty": null }]),
         json!([{ "name": "a", "image": "1" }, { "name": "b" }]))]
     #[case::delete(json!([{ "name": "a", "$patch": "delete" }]), json!([{ "name": "b" }]))]
@@ -158,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_without_its_key_is_a_bad_request() {
+    fn an_item_without_its_key_is_refused() {
         let mut pod = containers(&json!([]));
         let problem = merge(&mut pod, &containers(&json!([{ "image": "1" }])), Shape::Field("", "")).unwrap_err();
         assert!(problem.message.unwrap().contains("does not contain declared merge key: name"));

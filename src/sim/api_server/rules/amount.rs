@@ -49,6 +49,19 @@ impl Amount {
         self.milli.div_euclid(1_000) + (self.milli.rem_euclid(1_000) != 0) as i128
     }
 
+    /// As text with an exponent that is a multiple of three, `100e6`; without one where that would be zero.
+    pub fn with_exponent(self) -> String {
+        if self.milli == 0 {
+            return "0".to_owned();
+        }
+        let (mut number, mut exponent) = (self.milli, -3);
+        while number % 1_000 == 0 {
+            number /= 1_000;
+            exponent += 3;
+        }
+        if exponent == 0 { number.to_string() } else { format!("{number}e{exponent}") }
+    }
+
     /// Whether it is nothing.
     pub const fn is_zero(self) -> bool {
         self.milli == 0

@@ -10,8 +10,11 @@ mod amount;
 pub mod eviction;
 pub mod limit_range;
 pub mod pod;
-mod pod_defaults;
+mod pod_admission;
+pub(in crate::sim::api_server) mod pod_defaults;
+mod pod_parts;
 mod pod_spec;
+pub mod pod_status;
 mod pod_update;
 pub mod qos;
 pub mod quota;
@@ -22,7 +25,10 @@ pub mod status;
 pub mod template;
 pub mod totals;
 
-use k8s_openapi::api::core::v1::{LimitRange, Node, Pod, ResourceQuota};
+use k8s_openapi::api::{
+    core::v1::{LimitRange, Node, Pod, ResourceQuota},
+    scheduling::v1::PriorityClass,
+};
 
 pub use amount::{Amount, Amounts};
 
@@ -35,6 +41,8 @@ pub struct Around<'a> {
     pub limit_ranges: &'a [LimitRange],
     /// The ResourceQuotas of the Pod's namespace, by name.
     pub quotas: &'a [ResourceQuota],
+    /// All PriorityClasses.
+    pub priority_classes: &'a [PriorityClass],
     /// All Pods of the namespace as they are stored, so with the old form of a Pod that is being changed.
     pub namespace_pods: &'a [Pod],
 }

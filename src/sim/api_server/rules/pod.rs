@@ -9,20 +9,20 @@ use k8s_openapi::{
 use super::{
     Around,
     amount::refuse_unreadable,
-    limit_range, pod_defaults, pod_spec, qos, quota,
+    limit_range, pod_admission, pod_defaults, pod_spec, qos, quota,
     status::{self, Subject},
 };
 
-pub use super::pod_update::validate_update;
+pub use super::pod_update::{admit_update, validate_update};
 
 /// The Pod as it is stored first, or why it is not: 400 for an amount that cannot be read, 422 for faults in the Pod,
-/// 403 from LimitRanges and ResourceQuotas. Name and uid are given by the caller.
+/// 403 from PriorityClasses, LimitRanges and ResourceQuotas. It comes with its defaults, its name and its uid.
 pub fn prepare_create(mut pod: Pod, around: &Around<'_>, now: Timestamp) -> Result<Pod, Box<Status>> {
     refuse_unreadable_pod(&pod)?;
-    pod_defaults::fill_in(&mut pod);
     limit_range::defaults(&mut pod, around.limit_ranges);
+    pod_admission::priority(&mut pod, around.priority_classes)?;
     if let Some(spec) = &mut pod.spec {
-        pod_defaults::priority(spec);
+        pod_admission::tolerations(spec);
     }
     pod.metadata.generation = Some(1);
     pod.metadata.creation_timestamp = Some(Time(now));
@@ -30,20 +30,23 @@ pub fn prepare_create(mut pod: Pod, around: &Around<'_>, now: Timestamp) -> Resu
     pod.metadata.deletion_grace_period_seconds = None;
     pod.status = None;
     pod_defaults::pod_level(&mut pod);
-    pod.status = Some(first_status(&pod));
+    pod.status = Some(first_status(&pod, now));
 
     status::check(subject("Pod", &pod), &pod_spec::check(&pod, None))?;
-    admit(&pod, None, around)?;
+    check_limit_ranges(&pod, around)?;
+    pod_admission::check_overhead(&pod)?;
+    check_quotas(&pod, None, around)?;
     Ok(pod)
 }
 
-fn first_status(pod: &Pod) -> PodStatus {
+fn first_status(pod: &Pod, now: Timestamp) -> PodStatus {
     let gated = pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref()).is_some_and(|gates| !gates.is_empty());
     let condition = PodCondition {
         type_: "PodScheduled".to_owned(),
         status: "False".to_owned(),
         reason: Some("SchedulingGated".to_owned()),
         message: Some("Scheduling is blocked due to non-empty scheduling gates".to_owned()),
+        last_transition_time: Some(Time(now)),
         ..PodCondition::default()
     };
     PodStatus {
@@ -52,12 +55,6 @@ fn first_status(pod: &Pod) -> PodStatus {
         conditions: gated.then(|| vec![condition]),
         ..PodStatus::default()
     }
-}
-
-/// 403 by the namespace's LimitRanges, then its ResourceQuotas.
-pub(super) fn admit(pod: &Pod, old: Option<&Pod>, around: &Around<'_>) -> Result<(), Box<Status>> {
-    check_limit_ranges(pod, around)?;
-    check_quotas(pod, old, around)
 }
 
 /// 403 by the namespace's LimitRanges.

@@ -1,63 +1,173 @@
 //! What the server fills into a Pod before anything else looks at it.
 //!
-//! Rules: k8s.io/kubernetes `pkg/apis/core/v1/defaults.go`, `pkg/api/pod/util.go` (pod-level resources) and
-//! `plugin/pkg/admission/priority`. `resizePolicy` is not defaulted: an absent entry means `NotRequired`. Left out is
-//! what a simulated Node has no use for: service account volumes and tolerations.
+//! Rules: k8s.io/kubernetes `pkg/apis/core/v1/defaults.go` and `pkg/api/pod/util.go` (pod-level resources). It is done
+//! when an object is read, so on every write, on JSON. `resizePolicy` is not defaulted: an absent entry means
+//! `NotRequired`.
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{
-    api::core::v1::{Container, Pod, PodSpec},
-    apimachinery::pkg::api::resource::Quantity,
-};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::api::resource::Quantity};
+use serde_json::{Map, Value, json};
 
 use super::{
     amount::{Amount, Amounts, read_all},
     totals::{self, Count},
 };
 
-/// Every default of a Pod but those that depend on other objects.
-pub(super) fn fill_in(pod: &mut Pod) {
-    let Some(spec) = &mut pod.spec else { return };
-    let text = |field: &mut Option<String>, default: &str| {
-        if field.as_deref().is_none_or(str::is_empty) {
-            *field = Some(default.to_owned());
+/// Every default of a Pod but those that depend on other objects, and what the server always writes.
+pub(in crate::sim::api_server) fn fill_in(pod: &mut Value) {
+    if let Some(Value::Object(spec)) = pod.get_mut("spec") {
+        if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|seconds| seconds < 0) {
+            spec.insert("terminationGracePeriodSeconds".into(), 1.into());
         }
-    };
-    text(&mut spec.restart_policy, "Always");
-    text(&mut spec.dns_policy, "ClusterFirst");
-    text(&mut spec.scheduler_name, "default-scheduler");
-    spec.security_context.get_or_insert_default();
-    spec.enable_service_links.get_or_insert(true);
-    let grace = spec.termination_grace_period_seconds.get_or_insert(30);
-    if *grace < 0 {
-        *grace = 1;
+        spec.entry("enableServiceLinks").or_insert(true.into());
+        let in_host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
+        for container in containers_in(spec, &["containers", "initContainers"]) {
+            request_what_is_limited(container);
+            if in_host_network {
+                let ports = container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
+                ports.for_each(|port| fill(port, &json!({ "hostPort": port["containerPort"] })));
+            }
+        }
+        fill_in_spec(spec);
     }
-    for container in containers_mut(spec) {
-        let image = container.image.as_deref().unwrap_or_default();
-        let pull = if is_latest(image) { "Always" } else { "IfNotPresent" };
-        text(&mut container.image_pull_policy, pull);
-        text(&mut container.termination_message_path, "/dev/termination-log");
-        text(&mut container.termination_message_policy, "File");
-        container.ports.iter_mut().flatten().for_each(|port| text(&mut port.protocol, "TCP"));
+    if let Some(Value::Object(status)) = pod.get_mut("status") {
+        fill_in_status(status);
     }
-    requests_from_limits(spec);
 }
 
-/// The priority of a Pod without a priority class.
-pub(super) fn priority(spec: &mut PodSpec) {
-    spec.priority.get_or_insert(0);
-    spec.preemption_policy.get_or_insert_with(|| "PreemptLowerPriority".to_owned());
+/// The defaults of a Pod's spec wherever it is, in a template too.
+pub(in crate::sim::api_server) fn fill_in_spec(spec: &mut Map<String, Value>) {
+    let (account, old_name) = ("serviceAccountName", "serviceAccount");
+    if let Some(name) = spec.get(account).or_else(|| spec.get(old_name)).cloned() {
+        spec.insert(account.into(), name.clone());
+        spec.insert(old_name.into(), name);
+    }
+    let defaults = [
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("restartPolicy", json!("Always")),
+        ("securityContext", json!({})),
+        ("terminationGracePeriodSeconds", json!(30)),
+        ("schedulerName", json!("default-scheduler")),
+    ];
+    fill_map(spec, defaults);
+    for volume in spec.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        fill_in_volume(volume);
+    }
+    for container in containers_in(spec, &["containers", "initContainers", "ephemeralContainers"]) {
+        fill_in_container(container);
+    }
+}
+
+fn fill_in_container(container: &mut Map<String, Value>) {
+    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
+    let pull = if is_latest(image) { "Always" } else { "IfNotPresent" };
+    let defaults = [
+        ("imagePullPolicy", json!(pull)),
+        ("resources", json!({})),
+        ("terminationMessagePath", json!("/dev/termination-log")),
+        ("terminationMessagePolicy", json!("File")),
+    ];
+    fill_map(container, defaults);
+    let items = |list: Option<&mut Value>, fill: &mut dyn FnMut(&mut Value)| {
+        list.and_then(Value::as_array_mut).into_iter().flatten().for_each(fill);
+    };
+    items(container.get_mut("ports"), &mut |port| fill(port, &json!({ "protocol": "TCP" })));
+    items(container.get_mut("env"), &mut |variable| {
+        fill_at(variable, "/valueFrom/fieldRef", &json!({ "apiVersion": "v1" }));
+    });
+    for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        let Some(probe) = container.get_mut(name) else { continue };
+        let defaults =
+            json!({ "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3 });
+        fill(probe, &defaults);
+        fill_at(probe, "/httpGet", &json!({ "path": "/", "scheme": "HTTP" }));
+        fill_at(probe, "/grpc", &json!({ "service": "" }));
+    }
+    if let Some(lifecycle) = container.get_mut("lifecycle") {
+        for hook in ["/preStop/httpGet", "/postStart/httpGet"] {
+            fill_at(lifecycle, hook, &json!({ "path": "/", "scheme": "HTTP" }));
+        }
+    }
+}
+
+fn fill_in_volume(volume: &mut Value) {
+    let Some(map) = volume.as_object_mut() else { return };
+    if map.keys().all(|key| key == "name") {
+        map.insert("emptyDir".into(), json!({}));
+    }
+    for kind in ["/secret", "/configMap", "/downwardAPI", "/projected"] {
+        fill_at(volume, kind, &json!({ "defaultMode": 0o644 }));
+    }
+    fill_at(volume, "/hostPath", &json!({ "type": "" }));
+    if let Some(about) = volume.get_mut("downwardAPI") {
+        fill_in_items(about);
+    }
+    for source in volume.pointer_mut("/projected/sources").and_then(Value::as_array_mut).into_iter().flatten() {
+        fill_at(source, "/serviceAccountToken", &json!({ "expirationSeconds": 3_600 }));
+        if let Some(about) = source.get_mut("downwardAPI") {
+            fill_in_items(about);
+        }
+    }
+}
+
+fn fill_in_items(about: &mut Value) {
+    for item in about.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+        fill_at(item, "/fieldRef", &json!({ "apiVersion": "v1" }));
+    }
+}
+
+fn fill_in_status(status: &mut Map<String, Value>) {
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        fill(condition, &json!({ "lastProbeTime": null, "lastTransitionTime": null }));
+    }
+    for list in ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"] {
+        for state in status.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            fill(state, &json!({ "state": {}, "lastState": {} }));
+        }
+    }
+    match (status.get("podIP").cloned(), status.get("podIPs").cloned()) {
+        (Some(ip), ips) if ips.as_ref().is_none_or(|ips| ips[0]["ip"] != ip) => {
+            status.insert("podIPs".into(), json!([{ "ip": ip }]));
+        }
+        (None, Some(ips)) => _ = status.insert("podIP".into(), ips[0]["ip"].clone()),
+        _ => {}
+    }
 }
 
 /// A limit without a request is a request too. This happens on resize as well.
-pub(super) fn requests_from_limits(spec: &mut PodSpec) {
-    for resources in containers_mut(spec).filter_map(|container| container.resources.as_mut()) {
-        if let Some(limits) = resources.limits.clone().filter(|limits| !limits.is_empty()) {
-            let requests = resources.requests.get_or_insert_default();
-            for (name, limit) in limits {
-                requests.entry(name).or_insert(limit);
-            }
+fn request_what_is_limited(container: &mut Map<String, Value>) {
+    let Some(resources) = container.get_mut("resources").and_then(Value::as_object_mut) else { return };
+    let Some(Value::Object(limits)) = resources.get("limits").cloned() else { return };
+    fill(resources.entry("requests").or_insert_with(|| json!({})), &Value::Object(limits));
+}
+
+fn containers_in<'a>(
+    spec: &'a mut Map<String, Value>,
+    lists: &'a [&str],
+) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    let found = spec.iter_mut().filter(|(name, _)| lists.contains(&name.as_str()));
+    found.filter_map(|(_, list)| list.as_array_mut()).flatten().filter_map(Value::as_object_mut)
+}
+
+fn fill_at(value: &mut Value, pointer: &str, defaults: &Value) {
+    if let Some(part) = value.pointer_mut(pointer) {
+        fill(part, defaults);
+    }
+}
+
+fn fill(part: &mut Value, defaults: &Value) {
+    let (Some(map), Value::Object(defaults)) = (part.as_object_mut(), defaults) else { return };
+    for (name, default) in defaults {
+        map.entry(name).or_insert_with(|| default.clone());
+    }
+}
+
+fn fill_map<const N: usize>(map: &mut Map<String, Value>, defaults: [(&str, Value); N]) {
+    for (name, default) in defaults {
+        // An empty text is as good as none.
+        if map.get(name).is_none_or(|given| given == "") {
+            map.insert(name.to_owned(), default);
         }
     }
 }
@@ -95,12 +205,8 @@ fn complete(list: &mut BTreeMap<String, Quantity>, amounts: impl Iterator<Item =
     }
 }
 
-fn containers_mut(spec: &mut PodSpec) -> impl Iterator<Item = &mut Container> {
-    spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten())
-}
-
-/// Whether an image name has the tag `latest`, which is also what no tag means.
+/// Whether an image name has the tag `latest`, which is also what no tag means; no name at all has none.
 fn is_latest(image: &str) -> bool {
     let name = image.rsplit('/').next().unwrap_or(image);
-    !name.contains('@') && name.rsplit_once(':').is_none_or(|(_, tag)| tag == "latest")
+    !name.is_empty() && !name.contains('@') && name.rsplit_once(':').is_none_or(|(_, tag)| tag == "latest")
 }

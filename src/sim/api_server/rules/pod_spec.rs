@@ -1,13 +1,16 @@
 //! What makes a Pod invalid in itself, whoever sends it.
 //!
-//! Rules: k8s.io/kubernetes `pkg/apis/core/validation/validation.go`, as far as names, images, resources and restart
-//! policies go. Volumes, probes, ports, affinity and security contexts are taken as they are.
+//! Rules: k8s.io/kubernetes `pkg/apis/core/validation/validation.go`, as far as names, images, resources, restart
+//! policies and [`pod_parts`] go. Probes, affinity, security contexts and what is in volumes are taken as they are.
 
-use k8s_openapi::api::core::v1::{Container, ContainerResizePolicy, Pod, PodSpec, ResourceRequirements};
+use k8s_openapi::{
+    api::core::v1::{Container, ContainerResizePolicy, Pod, PodSpec, ResourceRequirements},
+    apimachinery::pkg::api::resource::Quantity,
+};
 
 use super::{
-    amount::{Amounts, read_all},
-    qos,
+    amount::{Amount, read_all},
+    pod_parts,
     status::Fault,
     totals::{self, Count, is_sidecar},
 };
@@ -23,23 +26,27 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
 pub(super) fn check(pod: &Pod, old: Option<&Pod>) -> Vec<Fault> {
     let mut faults = Vec::new();
     check_name(pod, &mut faults);
+    pod_parts::check_annotations(pod, &mut faults);
     let Some(spec) = &pod.spec else {
         faults.push(Fault::required("spec.containers", ""));
         return faults;
     };
     let restart_policy = spec.restart_policy.as_deref().unwrap_or_default();
-    check_containers(spec, restart_policy, &mut faults);
+    check_containers(spec, &mut faults);
     let keeps_restarting = old.and_then(|old| old.spec.as_ref()).is_some_and(has_restarting_init_container);
-    check_init_containers(spec, restart_policy, keeps_restarting, &mut faults);
+    check_init_containers(spec, keeps_restarting, &mut faults);
     check_pod_level(pod, spec, &mut faults);
     const POLICIES: [&str; 3] = ["Always", "OnFailure", "Never"];
     if !POLICIES.contains(&restart_policy) {
         faults.push(Fault::not_supported("spec.restartPolicy", restart_policy, &POLICIES));
     }
+    pod_parts::check_dns_policy(spec, &mut faults);
     if let Some(seconds) = spec.active_deadline_seconds.filter(|s| !(1..=i64::from(i32::MAX)).contains(s)) {
         let detail = "must be between 1 and 2147483647, inclusive";
         faults.push(Fault::invalid("spec.activeDeadlineSeconds", seconds, detail));
     }
+    pod_parts::check_tolerations(spec, &mut faults);
+    pod_parts::check_tokens(spec, &mut faults);
     if let Some(seconds) = spec.termination_grace_period_seconds.filter(|seconds| *seconds < 0) {
         faults.push(Fault::invalid(
             "spec.terminationGracePeriodSeconds",
@@ -70,24 +77,25 @@ fn has_restarting_init_container(spec: &PodSpec) -> bool {
 /// `resizePolicy` value: the container is restarted.
 pub(super) const RESTART: &str = "RestartContainer";
 
-fn check_containers(spec: &PodSpec, restart_policy: &str, faults: &mut Vec<Fault>) {
+fn check_containers(spec: &PodSpec, faults: &mut Vec<Fault>) {
     if spec.containers.is_empty() {
         faults.push(Fault::required("spec.containers", ""));
     }
     for (index, container) in spec.containers.iter().enumerate() {
         let path = format!("spec.containers[{index}]");
-        check_container(container, &path, restart_policy, faults);
+        check_container(spec, container, &path, faults);
         if spec.containers[..index].iter().any(|other| other.name == container.name) {
             faults.push(Fault::duplicate(format!("{path}.name"), &container.name));
         }
+        pod_parts::check_restart_policy(container, &path, faults);
     }
 }
 
-fn check_init_containers(spec: &PodSpec, restart_policy: &str, keeps_restarting: bool, faults: &mut Vec<Fault>) {
+fn check_init_containers(spec: &PodSpec, keeps_restarting: bool, faults: &mut Vec<Fault>) {
     let init_containers = spec.init_containers.as_deref().unwrap_or_default();
     for (index, container) in init_containers.iter().enumerate() {
         let path = format!("spec.initContainers[{index}]");
-        check_container(container, &path, restart_policy, faults);
+        check_container(spec, container, &path, faults);
         let mut others = spec.containers.iter().chain(&init_containers[..index]);
         if others.any(|other| other.name == container.name) {
             faults.push(Fault::duplicate(format!("{path}.name"), &container.name));
@@ -107,7 +115,7 @@ fn check_init_containers(spec: &PodSpec, restart_policy: &str, keeps_restarting:
     }
 }
 
-fn check_container(container: &Container, path: &str, restart_policy: &str, faults: &mut Vec<Fault>) {
+fn check_container(spec: &PodSpec, container: &Container, path: &str, faults: &mut Vec<Fault>) {
     let name = format!("{path}.name");
     if container.name.is_empty() {
         faults.push(Fault::required(name, ""));
@@ -119,20 +127,33 @@ fn check_container(container: &Container, path: &str, restart_policy: &str, faul
     if container.image.as_deref().is_none_or(str::is_empty) {
         faults.push(Fault::required(format!("{path}.image"), ""));
     }
+    pod_parts::check_ports(container, path, faults);
+    pod_parts::check_mounts(spec, container, path, faults);
     if let Some(resources) = &container.resources {
-        check_resources(resources, &format!("{path}.resources"), faults);
+        check_resources(resources, &format!("{path}.resources"), Level::Container, faults);
+        pod_parts::check_claims(spec, resources, path, faults);
     }
     let policies = container.resize_policy.as_deref().unwrap_or_default();
+    let restart_policy = spec.restart_policy.as_deref().unwrap_or_default();
     check_resize_policies(policies, &format!("{path}.resizePolicy"), restart_policy, faults);
 }
 
-fn check_resources(resources: &ResourceRequirements, path: &str, faults: &mut Vec<Fault>) {
+/// Whose resources are checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Container,
+    Pod,
+}
+
+fn check_resources(resources: &ResourceRequirements, path: &str, level: Level, faults: &mut Vec<Fault>) {
     let limits = read_all(resources.limits.as_ref());
     let requests = read_all(resources.requests.as_ref());
-    check_amounts(&limits, &format!("{path}.limits"), faults);
-    check_amounts(&requests, &format!("{path}.requests"), faults);
+    for (name, limit) in &limits {
+        check_amount(name, *limit, &format!("{path}.limits[{name}]"), level, faults);
+    }
     for (name, request) in &requests {
-        let overcommits = !name.contains('/') && !name.starts_with("hugepages-");
+        check_amount(name, *request, &format!("{path}.requests[{name}]"), level, faults);
+        let overcommits = !name.contains('/') && !is_huge_pages(name);
         let field = format!("{path}.requests");
         match limits.get(name) {
             Some(limit) if !overcommits && request != limit => {
@@ -150,23 +171,40 @@ fn check_resources(resources: &ResourceRequirements, path: &str, faults: &mut Ve
             _ => {}
         }
     }
+    let mut names = requests.keys().chain(limits.keys());
+    let has_plain = names.clone().any(|name| matches!(name.as_str(), "cpu" | "memory"));
+    if !has_plain && names.any(|name| is_huge_pages(name)) {
+        faults.push(Fault::forbidden(path, "HugePages require cpu or memory"));
+    }
 }
 
-fn check_amounts(amounts: &Amounts, path: &str, faults: &mut Vec<Fault>) {
-    for (name, amount) in amounts {
-        let field = format!("{path}[{name}]");
-        let extended = name.contains('/');
-        let known = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
-        if !extended && !known {
-            faults.push(Fault::invalid(&*field, name, "must be a standard resource type or fully qualified"));
-            faults.push(Fault::invalid(&*field, name, "must be a standard resource for containers"));
+fn is_huge_pages(name: &str) -> bool {
+    name.starts_with("hugepages-")
+}
+
+fn check_amount(name: &str, amount: Amount, field: &str, level: Level, faults: &mut Vec<Fault>) {
+    let extended = name.contains('/');
+    let plain = matches!(name, "cpu" | "memory") || is_huge_pages(name);
+    let known = plain || name == "ephemeral-storage";
+    if !extended && !known {
+        faults.push(Fault::invalid(field, name, "must be a standard resource type or fully qualified"));
+        if level == Level::Container {
+            faults.push(Fault::invalid(field, name, "must be a standard resource for containers"));
         }
-        if amount.milli() < 0 {
-            faults.push(Fault::invalid(&*field, amount.to_string(), "must be greater than or equal to 0"));
-        }
-        if extended && amount.milli() % 1_000 != 0 {
-            faults.push(Fault::invalid(field, amount.to_string(), "must be an integer"));
-        }
+    } else if level == Level::Pod && !plain {
+        faults.push(Fault::not_supported(field, name, &["cpu", "hugepages-", "memory"]));
+    }
+    if amount.milli() < 0 {
+        faults.push(Fault::invalid(field, amount.to_string(), "must be greater than or equal to 0"));
+    }
+    if extended && amount.milli() % 1_000 != 0 {
+        faults.push(Fault::invalid(field, amount.to_string(), "must be an integer"));
+    }
+    if let Some(page) = name.strip_prefix("hugepages-").and_then(|size| Amount::read(&Quantity(size.to_owned())))
+        && (amount.milli() <= 0 || page.milli() <= 0 || amount.milli() % page.milli() != 0)
+    {
+        let detail = format!("{amount} is not positive integer multiple of {name}");
+        faults.push(Fault::invalid(field, amount.to_string(), &detail));
     }
 }
 
@@ -199,8 +237,8 @@ fn check_resize_policies(
 
 /// Pod-level resources must have room for those of the containers.
 fn check_pod_level(pod: &Pod, spec: &PodSpec, faults: &mut Vec<Fault>) {
-    let Some(resources) = spec.resources.as_ref().filter(|resources| qos::is_set(resources)) else { return };
-    check_resources(resources, "spec.resources", faults);
+    let Some(resources) = &spec.resources else { return };
+    check_resources(resources, "spec.resources", Level::Pod, faults);
     let requests = read_all(resources.requests.as_ref());
     for (name, sum) in totals::container_requests(pod, Count::Desired) {
         if let Some(request) = requests.get(&name).filter(|request| sum > **request) {

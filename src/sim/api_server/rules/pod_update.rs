@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     amount::Amount,
     pod::{refuse_unreadable_pod, subject},
-    pod_defaults, pod_spec,
+    pod_admission, pod_spec,
     status::{self, Fault},
 };
 
@@ -27,6 +27,20 @@ pub fn validate_update(old: &Pod, new: &Pod) -> Result<(), Box<Status>> {
     refuse_unreadable_pod(new)?;
     let (old, new) = (comparable(old), comparable(new));
     status::check(subject("Pod", &new), &faults(&old, &new))
+}
+
+/// What an update gets that does not say: the priority that the Pod has, and the tolerations that all get.
+pub fn admit_update(old: &Pod, new: &mut Pod) {
+    let (Some(old), Some(new)) = (&old.spec, &mut new.spec) else { return };
+    new.priority = new.priority.or(old.priority);
+    if new.preemption_policy.is_none() {
+        new.preemption_policy.clone_from(&old.preemption_policy);
+    }
+    if new.resources.is_none() {
+        // A client that does not know the field drops it: the server keeps it.
+        new.resources.clone_from(&old.resources);
+    }
+    pod_admission::tolerations(new);
 }
 
 fn faults(old: &Pod, new: &Pod) -> Vec<Fault> {
@@ -54,6 +68,9 @@ fn faults(old: &Pod, new: &Pod) -> Vec<Fault> {
         let detail = format!("only deletion is allowed, but found new scheduling gate '{}'", gate.name);
         faults.push(Fault::forbidden(format!("spec.schedulingGates[{index}].name"), &detail));
     }
+    if old.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty()) {
+        faults.extend(selector_fault(old, new));
+    }
     let rest = with_allowed_changes_undone(old, new);
     if rest != *old {
         let detail = format!("pod updates may not change fields other than {ALLOWED}\n{}", differences(old, &rest));
@@ -75,6 +92,14 @@ fn deadline_fault(old: Option<i64>, new: Option<i64>) -> Option<Fault> {
     }
 }
 
+/// A Pod that waits for a gate may be kept from more Nodes, but not be let on others.
+fn selector_fault(old: &PodSpec, new: &PodSpec) -> Option<Fault> {
+    let kept = |(key, value): (&String, &String)| new.node_selector.as_ref()?.get(key).filter(|new| *new == value);
+    let all_kept = old.node_selector.iter().flatten().all(|label| kept(label).is_some());
+    let detail = "only additions to spec.nodeSelector are allowed (no mutations or deletions)";
+    (!all_kept).then(|| Fault::invalid("spec.nodeSelector", &new.node_selector, detail))
+}
+
 fn same_toleration(old: &Toleration, new: &Toleration) -> bool {
     Toleration { toleration_seconds: new.toleration_seconds, ..old.clone() } == *new
 }
@@ -92,9 +117,8 @@ fn with_allowed_changes_undone(old: &PodSpec, new: &PodSpec) -> PodSpec {
     rest.active_deadline_seconds = old.active_deadline_seconds;
     rest.tolerations.clone_from(&old.tolerations);
     rest.scheduling_gates.clone_from(&old.scheduling_gates);
-    if rest.resources.is_none() {
-        // A client that does not know the field drops it: the server keeps it.
-        rest.resources.clone_from(&old.resources);
+    if old.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty()) {
+        rest.node_selector.clone_from(&old.node_selector);
     }
     rest
 }
@@ -112,10 +136,9 @@ fn differences(old: &PodSpec, new: &PodSpec) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The Pod with its defaults, and with everything that may be written in several ways written in one.
+/// The Pod with everything that may be written in several ways written in one.
 fn comparable(pod: &Pod) -> Pod {
     let mut pod = pod.clone();
-    pod_defaults::fill_in(&mut pod);
     let Some(spec) = &mut pod.spec else { return pod };
     let empty = |spec: &Option<Vec<Container>>| spec.as_ref().is_some_and(Vec::is_empty);
     if empty(&spec.init_containers) {

@@ -24,9 +24,6 @@ use super::{
 pub fn resize(old: &Pod, mut submitted: Pod, around: &Around<'_>) -> Result<Pod, Box<Status>> {
     refuse_unreadable_pod(&submitted)?;
     let being_deleted = old.metadata.deletion_timestamp.is_some();
-    if let Some(spec) = &mut submitted.spec {
-        pod_defaults::requests_from_limits(spec);
-    }
     if !being_deleted {
         limit_range::defaults(&mut submitted, around.limit_ranges);
     }

@@ -30,6 +30,9 @@ pub enum FaultKind {
     /// A list or map has too many entries.
     #[strum(serialize = "FieldValueTooMany")]
     TooMany,
+    /// A name that nothing has.
+    #[strum(serialize = "FieldValueNotFound")]
+    NotFound,
     /// A value has the wrong type.
     #[strum(serialize = "FieldValueTypeInvalid")]
     TypeInvalid,
@@ -42,6 +45,7 @@ impl FaultKind {
             Self::Duplicate => "Duplicate value",
             Self::Invalid | Self::TypeInvalid => "Invalid value",
             Self::NotSupported => "Unsupported value",
+            Self::NotFound => "Not found",
             Self::Forbidden => "Forbidden",
             Self::TooLong => "Too long",
             Self::TooMany => "Too many",
@@ -100,6 +104,11 @@ impl Fault {
     /// `value` is there already.
     pub fn duplicate(field: impl Into<String>, value: impl Serialize) -> Self {
         Self::new(FaultKind::Duplicate, field, Some(&shown(value)), "")
+    }
+
+    /// Nothing is called `value`; `detail` may say what is.
+    pub fn not_found(field: impl Into<String>, value: impl Serialize, detail: &str) -> Self {
+        Self::new(FaultKind::NotFound, field, Some(&shown(value)), detail)
     }
 
     /// `value` is none of `supported`.
@@ -184,14 +193,18 @@ fn failure(code: i32, reason: &str, message: String, details: Option<StatusDetai
 
 /// 422: the object is wrong in these fields, all of them listed.
 pub fn invalid(subject: Subject<'_>, faults: &[Fault]) -> Box<Status> {
-    let causes = faults
-        .iter()
-        .map(|fault| StatusCause {
+    let mut causes: Vec<StatusCause> = Vec::new();
+    for fault in faults {
+        let cause = StatusCause {
             reason: Some(<&str>::from(fault.kind).to_owned()),
             field: Some(fault.field.clone()),
             message: Some(fault.message.clone()),
-        })
-        .collect();
+        };
+        // What is wrong twice in the same way is said once.
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
     let message = format!("{} {:?} is invalid: {}", subject.qualified(), subject.name, aggregate(faults));
     failure(422, "Invalid", message, Some(subject.details(causes)))
 }

@@ -74,7 +74,8 @@ async fn a_kubelet_reports_through_status() {
     assert_eq!(new.spec.unwrap().node_name.as_deref(), Some("n1"));
     assert_eq!(new.metadata.annotations.unwrap()["seen"], "yes");
     let types: Vec<String> = new.status.unwrap().conditions.unwrap().into_iter().map(|one| one.type_).collect();
-    assert_eq!(types, ["PodScheduled", "Ready"]);
+    // What a strategic patch adds comes before what it does not name.
+    assert_eq!(types, ["Ready", "PodScheduled"]);
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn a_gated_pod_cannot_be_bound() {
 }
 
 #[tokio::test]
-async fn an_applied_resize_owns_resources_only() {
+async fn an_applied_resize_changes_resources_only_and_owns_all_that_it_says() {
     let client = server().client("user");
     bound_pod(&client).await;
     let resources = json!({ "requests": { "cpu": "200m", "memory": "64Mi" } });
@@ -122,8 +123,9 @@ async fn an_applied_resize_owns_resources_only() {
     let managers = pod["metadata"]["managedFields"].as_array().unwrap();
     let own = managers.iter().find(|entry| entry["manager"] == "tailor").unwrap();
     let requests = json!({ "f:cpu": {}, "f:memory": {} });
-    let item = json!({ "f:resources": { "f:requests": requests } });
-    assert_eq!(own["fieldsV1"], json!({ "f:spec": { "f:containers": { "k:{\"name\":\"main\"}": item } } }));
+    let item = json!({ ".": {}, "f:name": {}, "f:image": {}, "f:resources": { "f:requests": requests } });
+    let containers = json!({ "f:containers": { "k:{\"name\":\"main\"}": item } });
+    assert_eq!(own["fieldsV1"], json!({ "f:metadata": { "f:labels": { "f:a": {} } }, "f:spec": containers }));
 }
 
 async fn budget(client: &Client, allowed: i32) {

@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use super::defaults;
 use crate::sim::api_server::{
-    meta,
+    crd, meta,
     registry::{Resource, Shape},
     request::{Call, FieldValidation},
     status::{Result, bad_request},
-    typed::{canonical_quantities, typed, unknown_fields},
+    typed::{canonical_quantities, drop_empty_parts, typed, unknown_fields},
 };
 
 /// Checks that an object is of the kind and in the namespace and of the name that the request says, and says so itself.
@@ -31,9 +31,9 @@ pub(crate) fn identify(resource: &Resource, namespace: &str, name: &str, object:
     let given = meta::namespace(object).to_owned();
     if resource.namespaced {
         if !given.is_empty() && given != namespace {
-            return Err(bad_request(format!(
-                "the namespace of the object ({given}) does not match the namespace of the request ({namespace})"
-            )));
+            return Err(bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         meta::set(object, "namespace", Some(namespace.into()));
     } else {
@@ -66,6 +66,10 @@ pub(crate) fn admit(resource: &Resource, mut object: Value, old: Option<&Value>,
             let mut admitted = typed(object).map_err(refused)?;
             given.map_or(Ok(()), |given| answer_for_unknown_fields(resource, &given, &admitted, call))?;
             canonical_quantities(&mut admitted);
+            // A schema means something by `[]` and `{}`.
+            if !resource.is(crd::TABLE) {
+                drop_empty_parts(&mut admitted);
+            }
             defaults::fill(resource, &mut admitted);
             Ok(admitted)
         }

@@ -9,7 +9,8 @@ use crate::sim::api_server::{
     crd, meta,
     object::Object,
     patch::{
-        fields::{Changes, FieldSet},
+        empty,
+        fields::Changes,
         managers::{Managers, Operation},
         shape::Shape,
     },
@@ -32,8 +33,9 @@ impl Write<'_> {
         if self.store.get(&resource.table, &key).is_some() {
             return Err(already_exists(&resource, &key.1));
         }
-        let object = self.prepare(&resource, object)?;
+        // What admission sets is nobody's.
         let managers = managers.unwrap_or_else(|| self.owner_of_all(&object));
+        let object = self.prepare(&resource, object)?;
         let stored = if dry_run {
             Arc::new(Object::new(object, managers, 0))
         } else {
@@ -104,14 +106,12 @@ impl Write<'_> {
     }
 
     /// What single kinds add to a new object.
-    fn prepare(&mut self, resource: &Resource, mut object: Value) -> Result<Value> {
+    fn prepare(&mut self, resource: &Resource, object: Value) -> Result<Value> {
         match resource.table.as_str() {
-            "pods" => pods::prepare_create(self.store, &object, self.now),
-            "namespaces" => {
-                let name = meta::name(&object).to_owned();
-                let labels = meta::fields(&mut object).entry("labels").or_insert_with(|| json!({}));
-                labels["kubernetes.io/metadata.name"] = name.into();
-                Ok(object)
+            "pods" => {
+                let pod = pods::prepare_create(self.store, &object, self.now)?;
+                pods::doubts(&pod).into_iter().for_each(|doubt| self.call.warn(doubt));
+                Ok(pod)
             }
             crd::TABLE => crd::establish(object, self.now),
             _ => Ok(object),
@@ -119,9 +119,14 @@ impl Write<'_> {
     }
 
     fn owner_of_all(&self, object: &Value) -> Managers {
-        let set = FieldSet::of(object, Shape::of(&self.target.resource));
-        let changes = Changes { set, removed: FieldSet::default() };
-        Managers::default().after_update(&self.writer(Operation::Update), &changes, self.now)
+        let resource = &self.target.resource;
+        let writer = self.writer(Operation::Update);
+        let nothing = empty::parts(resource);
+        let old = if nothing.is_null() { &json!({}) } else { &nothing };
+        let has_status = resource.has(Subresource::Status);
+        let changes = Changes::beyond(&nothing, old, object, Shape::of(resource));
+        let changes = changes.only(|fields| writer.limit(fields, has_status));
+        Managers::default().after_update(&writer, &changes, self.now)
     }
 }
 

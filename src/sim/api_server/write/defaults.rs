@@ -1,15 +1,17 @@
-//! Defaults of built-in kinds other than Pods, as far as controllers rely on them.
+//! Defaults of built-in kinds, as far as controllers rely on them.
 //!
 //! Source: k8s.io/kubernetes pkg/apis/*/v1/defaults.go.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::sim::api_server::registry::Resource;
+use crate::sim::api_server::{meta, registry::Resource, rules::pod_defaults};
 
 /// Fills what is absent.
 pub(crate) fn fill(resource: &Resource, object: &mut Value) {
     let defaults = match resource.table.as_str() {
+        "pods" => return pod_defaults::fill_in(object),
+        "limitranges" => return limit_range(object),
         "deployments.apps" => deployment(object),
         "replicasets.apps" => json!({ "spec": { "replicas": 1 } }),
         "statefulsets.apps" => stateful_set(),
@@ -17,7 +19,10 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
         "jobs.batch" => json!({ "spec": { "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false } }),
         "cronjobs.batch" => cron_job(),
         "services" => service(object),
-        "namespaces" => json!({ "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" } }),
+        "namespaces" => {
+            label_with_name(object);
+            json!({ "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" } })
+        }
         "secrets" => {
             encode_texts(object);
             json!({ "type": "Opaque" })
@@ -63,6 +68,29 @@ fn cron_job() -> Value {
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 1,
     } })
+}
+
+/// A namespace can be selected by its name.
+fn label_with_name(namespace: &mut Value) {
+    let name = meta::name(namespace).to_owned();
+    if !name.is_empty() {
+        let labels = meta::fields(namespace).entry("labels").or_insert_with(|| json!({}));
+        labels["kubernetes.io/metadata.name"] = name.into();
+    }
+}
+
+/// A maximum is a default limit too, a default limit a default request, and so is a minimum.
+fn limit_range(range: &mut Value) {
+    let items = range["spec"]["limits"].as_array_mut().into_iter().flatten();
+    for item in items.filter(|item| item["type"] == "Container") {
+        for (field, source) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")] {
+            let Some(amounts) = item.get(source).filter(|amounts| amounts.is_object()).cloned() else { continue };
+            if item[field].is_null() {
+                item[field] = json!({});
+            }
+            fill_under(&mut item[field], &amounts);
+        }
+    }
 }
 
 fn service(service: &mut Value) -> Value {

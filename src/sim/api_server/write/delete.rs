@@ -10,10 +10,10 @@ use super::{Answer, Outcome, Write, collect};
 use crate::sim::api_server::{
     meta,
     object::Object,
-    registry::Resource,
+    registry::{Resource, Shape},
     request::Call,
     selectors::Filter,
-    status::{Result, bad_request, conflict_on, deleted, not_found},
+    status::{Cause, Result, bad_request, conflict_on, deleted, invalid_options, not_found},
     store::{Key, Store},
 };
 
@@ -61,8 +61,9 @@ impl Deletion {
         if let Some(seconds) = call.number("gracePeriodSeconds")? {
             deletion.grace_seconds = i64::try_from(seconds).ok();
         }
-        if !call.option("propagationPolicy").is_empty() {
-            deletion.propagation = Propagation::read(call.option("propagationPolicy"));
+        let asked = options.as_ref().and_then(|options| options.propagation_policy.as_deref()).unwrap_or_default();
+        for policy in [asked, call.option("propagationPolicy")].into_iter().filter(|policy| !policy.is_empty()) {
+            deletion.propagation = Propagation::read(policy)?;
         }
         Ok(deletion)
     }
@@ -73,11 +74,16 @@ impl Deletion {
         let preconditions = options.preconditions.as_ref();
         Self {
             grace_seconds: options.grace_period_seconds,
-            propagation: options.propagation_policy.as_deref().map(Propagation::read).unwrap_or_default(),
+            propagation: Propagation::default(),
             uid: preconditions.and_then(|preconditions| preconditions.uid.clone()),
             version: preconditions.and_then(|preconditions| preconditions.resource_version.clone()),
             dry_run: options.dry_run.as_ref().is_some_and(|modes| !modes.is_empty()),
         }
+    }
+
+    /// The same, whatever object it meets.
+    pub(crate) fn without_preconditions(self) -> Self {
+        Self { uid: None, version: None, ..self }
     }
 
     /// 409 when the object is not the one that was meant.
@@ -101,11 +107,17 @@ impl Deletion {
 }
 
 impl Propagation {
-    fn read(text: &str) -> Self {
+    fn read(text: &str) -> Result<Self> {
         match text {
-            "Foreground" => Self::Foreground,
-            "Orphan" => Self::Orphan,
-            _ => Self::Background,
+            "Foreground" => Ok(Self::Foreground),
+            "Orphan" => Ok(Self::Orphan),
+            "Background" => Ok(Self::Background),
+            other => {
+                let supported = "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"";
+                let message = format!("Unsupported value: {other:?}: {supported}");
+                let cause = Cause { reason: "FieldValueNotSupported", field: "propagationPolicy".into(), message };
+                Err(invalid_options("DeleteOptions", &cause))
+            }
         }
     }
 }
@@ -131,7 +143,7 @@ pub(crate) fn delete(
     let old = store.get(&resource.table, key).cloned().ok_or_else(|| not_found(resource, &key.1))?;
     deletion.check(resource, &old)?;
     if deletion.dry_run {
-        return Ok(Deleted { object: old, gone: false, changed: false });
+        return Ok(tried(resource, &old, deletion, now));
     }
     if deletion.propagation == Propagation::Orphan {
         collect::orphan_dependents(store, meta::uid(&old.value));
@@ -145,6 +157,9 @@ pub(crate) fn delete(
     }
     let held = meta::finalizers(&new).next().is_some() || resource.is("namespaces");
     if grace == 0 && !held {
+        if takes_time(resource) {
+            mark(&mut new, 0, now);
+        }
         let object = collect::remove(store, resource, new, old.managers.clone(), now);
         return Ok(Deleted { object, gone: true, changed: true });
     }
@@ -166,6 +181,21 @@ pub(crate) fn delete(
     Ok(Deleted { object, gone, changed: true })
 }
 
+/// What a deletion would come to.
+fn tried(resource: &Resource, old: &Arc<Object>, deletion: &Deletion, now: Timestamp) -> Deleted {
+    if !takes_time(resource) {
+        return Deleted { object: old.clone(), gone: true, changed: false };
+    }
+    let mut marked = old.value.clone();
+    mark(&mut marked, grace_seconds(resource, &old.value, deletion), now);
+    Deleted { object: Arc::new(Object::new(marked, old.managers.clone(), old.version)), gone: false, changed: false }
+}
+
+/// Whether objects of a kind may be given time to stop.
+fn takes_time(resource: &Resource) -> bool {
+    resource.is("pods")
+}
+
 fn add_finalizer(object: &mut Value, finalizer: &str) {
     if meta::finalizers(object).all(|name| name != finalizer) {
         let finalizers = meta::fields(object).entry("finalizers").or_insert_with(|| json!([]));
@@ -175,7 +205,7 @@ fn add_finalizer(object: &mut Value, finalizer: &str) {
 
 /// How long a Pod may take to stop: only one that is bound and not finished needs any time.
 fn grace_seconds(resource: &Resource, object: &Value, deletion: &Deletion) -> i64 {
-    if !resource.is("pods") {
+    if !takes_time(resource) {
         return 0;
     }
     let is_bound = object["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
@@ -248,10 +278,11 @@ impl Write<'_> {
         let mut items = Vec::new();
         let mut changed = false;
         for key in found {
-            // One object's deletion may already have taken another with it.
+            // They are shown as they were. One deletion may already have taken another object with it.
+            let before = self.store.get(&resource.table, &key).cloned();
             let Ok(deleted) = delete(self.store, &resource, &key, deletion, self.now) else { continue };
             changed |= deleted.changed;
-            items.push(deleted.object.whole());
+            items.push(before.map_or(Value::Null, |object| listed(&resource, &object)));
         }
         let list = json!({
             "apiVersion": resource.api_version(),
@@ -261,4 +292,14 @@ impl Write<'_> {
         });
         Ok(Outcome { code: 200, body: Answer::Json(list), changed })
     }
+}
+
+/// An object as a list shows it: of built-in kinds without its type.
+fn listed(resource: &Resource, object: &Object) -> Value {
+    let mut value = object.whole();
+    if let (Shape::Builtin { .. }, Some(fields)) = (&resource.shape, value.as_object_mut()) {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    value
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Outcome, Write, admit, collect, names, pods};
@@ -9,7 +10,7 @@ use crate::sim::api_server::{
     crd, meta,
     object::Object,
     patch::{
-        Patch, apply,
+        Patch, apply, empty,
         fields::Changes,
         managers::{Managers, Operation},
         shape::Shape,
@@ -51,7 +52,8 @@ impl Write<'_> {
             let base = if names_managers { &old.whole() } else { &old.value };
             let new = patch.applied_to(base, Shape::of(&self.target.resource))?;
             let named = Managers::read(&new["metadata"]["managedFields"]).filter(|_| names_managers);
-            return self.change(&old, new, named.map_or(Owners::AsBefore, Owners::Named));
+            let changed = self.change(&old, new.clone(), named.map_or(Owners::AsBefore, Owners::Named));
+            return changed.map_err(|failure| patch.blamed(failure, &new));
         };
         self.check_apply(wanted)?;
         match self.store.get(&self.target.resource.table, &self.target.key()).cloned() {
@@ -79,10 +81,11 @@ impl Write<'_> {
             let cause = Cause::required("fieldManager", "is required for apply patch");
             return Err(invalid_options("PatchOptions", &cause));
         }
-        for field in ["apiVersion", "kind"] {
-            if wanted[field].as_str().is_none_or(str::is_empty) {
-                return Err(bad_request(format!("error decoding patch: Object '{field}' is missing in '{wanted}'")));
-            }
+        let text = |field: &str| wanted[field].as_str().unwrap_or_default();
+        if [text("apiVersion"), text("kind")].contains(&"") {
+            let version = text("apiVersion");
+            let version = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
+            return Err(bad_request(format!("invalid object type: {version}, Kind={}", text("kind"))));
         }
         if wanted["metadata"]["managedFields"].is_array() {
             return Err(bad_request("metadata.managedFields must be nil"));
@@ -104,15 +107,15 @@ impl Write<'_> {
         let dry_run = self.call.is_dry_run()?;
         let mut new = new;
         admit::identify(&resource, &self.target.namespace, &self.target.name, &mut new)?;
-        let (uid, version) = (meta::uid(&new), meta::text(&new, "resourceVersion"));
-        check_preconditions(&resource, old, Some(uid), Some(version))?;
+        self.check_identity(&resource, old, &new)?;
         let resets = new["metadata"]["managedFields"] == json!([{}]);
         meta::set(&mut new, "managedFields", None);
+        let new = only_the_part(&resource, self.target.subresource, &old.value, new);
+        let new = admit::admit(&resource, new, Some(&old.value), self.call)?;
+        // What admission sets is nobody's, so it is not yet there.
+        let changes = self.changes(&resource, &old.value, &new);
         let new = self.ruled(old, new)?;
-        let updated = |managers: &Managers| {
-            let changes = Changes::between(&old.value, &new, Shape::of(&resource));
-            managers.after_update(&self.writer(Operation::Update), &changes, self.now)
-        };
+        let updated = |managers: &Managers| managers.after_update(&self.writer(Operation::Update), &changes, self.now);
         let managers = match owners {
             Owners::Applied(managers) => managers,
             _ if resets => Managers::default(),
@@ -126,6 +129,25 @@ impl Write<'_> {
             return Ok(Outcome::ok(Arc::new(Object::new(new, managers, old.version)), false));
         }
         Ok(Outcome { code: 200, body: Answer::Object(self.keep(&resource, new, managers)?), changed: true })
+    }
+
+    /// 409 or 422 when a write is meant for another object of that name, or was made from an older version.
+    fn check_identity(&self, resource: &Resource, old: &Object, new: &Value) -> Result<()> {
+        let (uid, version) = (meta::uid(new), meta::text(new, "resourceVersion"));
+        let is_patch = self.call.method == Method::PATCH;
+        if is_patch && !uid.is_empty() && uid != meta::uid(&old.value) {
+            let cause = Cause::invalid("metadata.uid", &format!("{uid:?}"), "field is immutable");
+            return Err(invalid(resource, &self.target.name, &[cause]));
+        }
+        check_preconditions(resource, old, Some(uid), Some(version))
+    }
+
+    /// The changes that make the writer the owner of fields.
+    fn changes(&self, resource: &Resource, old: &Value, new: &Value) -> Changes {
+        let writer = self.writer(Operation::Update);
+        let has_status = resource.has(Subresource::Status);
+        let changes = Changes::beyond(&empty::parts(resource), old, new, Shape::of(resource));
+        changes.only(|fields| writer.limit(fields, has_status))
     }
 
     /// Stores the new version, or removes the object when that was all it waited for.
@@ -146,16 +168,19 @@ impl Write<'_> {
     /// The new version as the rules of its resource make it.
     fn ruled(&mut self, old: &Arc<Object>, new: Value) -> Result<Value> {
         let resource = self.target.resource.clone();
-        let new = only_the_part(&resource, self.target.subresource, &old.value, new);
-        let new = admit::admit(&resource, new, Some(&old.value), self.call)?;
         let mut new = match self.target.subresource {
             Some(Subresource::Resize) => pods::resize(self.store, &old.value, &new)?,
+            Some(Subresource::Status) if resource.is("pods") => {
+                pods::validate_status(&old.value, &new)?;
+                new
+            }
             None => {
-                names::check_labels(&resource, &new)?;
-                if resource.is("pods") {
-                    pods::validate_update(&old.value, &new)?;
+                names::check_metadata(&resource, &new)?;
+                match resource.table.as_str() {
+                    "pods" => pods::update(&old.value, new)?,
+                    crd::TABLE => crd::establish(new, self.now)?,
+                    _ => new,
                 }
-                if resource.is(crd::TABLE) { crd::establish(new, self.now)? } else { new }
             }
             Some(_) => new,
         };
@@ -175,7 +200,11 @@ pub(crate) fn check_preconditions(
 ) -> Result<()> {
     let (name, current) = (meta::name(&old.value), meta::uid(&old.value));
     if let Some(uid) = uid.filter(|uid| !uid.is_empty() && *uid != current) {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {current}");
+        let key = storage_key(resource, &old.value);
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+             failed: UID in precondition: {uid}, UID in object meta: {current}"
+        );
         return Err(conflict(resource, name, &why));
     }
     if version
@@ -184,6 +213,16 @@ pub(crate) fn check_preconditions(
         return Err(conflict(resource, name, STALE));
     }
     Ok(())
+}
+
+/// Where the real server would keep an object, which it says in some messages.
+fn storage_key(resource: &Resource, object: &Value) -> String {
+    let folder = match &resource.shape {
+        Kind::Custom { .. } => format!("{}/{}", resource.group, resource.plural),
+        Kind::Builtin { .. } => resource.plural.clone(),
+    };
+    let place = [folder.as_str(), meta::namespace(object), meta::name(object)];
+    format!("/registry/{}", place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
 }
 
 /// What an apply wants, as far as it may be written here; the rest is neither merged nor owned.
@@ -198,19 +237,8 @@ fn within_the_part(resource: &Resource, subresource: Option<Subresource>, mut wa
             keep(meta::fields(&mut wanted), metadata);
             wanted.as_object_mut().into_iter().for_each(|map| keep(map, &["apiVersion", "kind", "metadata", "status"]));
         }
-        Some(Subresource::Resize) => {
-            keep(meta::fields(&mut wanted), &["name", "namespace", "uid", "resourceVersion"]);
-            wanted.as_object_mut().into_iter().for_each(|map| keep(map, &["apiVersion", "kind", "metadata", "spec"]));
-            let spec = meta::entry(&mut wanted, "spec");
-            keep(spec, &["containers", "initContainers", "resources"]);
-            let lists = ["containers", "initContainers"]
-                .into_iter()
-                .filter_map(|list| spec.get(list)?.as_array().map(|_| list));
-            for list in lists.collect::<Vec<_>>() {
-                let containers = spec[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
-                containers.for_each(|container| keep(container, &["name", "resources", "resizePolicy"]));
-            }
-        }
+        // Most of it is dropped, but owned all the same.
+        Some(Subresource::Resize) => {}
         _ if resource.has(Subresource::Status) => meta::set_part(&mut wanted, "status", None),
         _ => {}
     }

@@ -1,19 +1,22 @@
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+
 use super::*;
 
 /// Four Pods that all wait for room which comes in pieces of one core.
 async fn four_waiting(rig: &Rig) {
-    let priority = |name: &str, limits: Option<[&str; 2]>, priority: i32| {
-        let mut pod = pod(name, ["250m", "64Mi"], limits);
-        pod["spec"]["priority"] = json!(priority);
-        pod
-    };
+    let class = json!({ "metadata": { "name": "important" }, "value": 100 });
+    let classes = Api::<PriorityClass>::all(rig.server.client("test"));
+    classes.create(&PostParams::default(), &object(class)).await.unwrap();
+    let sized = |name: &str, limits: Option<[&str; 2]>| pod(name, ["250m", "64Mi"], limits);
     for blocker in ["block-a", "block-b", "block-c"] {
         rig.create_and_start(pod(blocker, ["1", "64Mi"], None)).await;
     }
-    rig.create_and_start(priority("plain-late", None, 0)).await;
-    rig.create_and_start(priority("plain-early", None, 0)).await;
-    rig.create_and_start(priority("guaranteed", Some(["250m", "64Mi"]), 0)).await;
-    rig.create_and_start(priority("important", None, 100)).await;
+    rig.create_and_start(sized("plain-late", None)).await;
+    rig.create_and_start(sized("plain-early", None)).await;
+    rig.create_and_start(sized("guaranteed", Some(["250m", "64Mi"]))).await;
+    let mut important = sized("important", None);
+    important["spec"]["priorityClassName"] = json!("important");
+    rig.create_and_start(important).await;
     for name in ["plain-early", "plain-late", "guaranteed", "important"] {
         let limits = if name == "guaranteed" { json!({ "cpu": "1250m" }) } else { json!({}) };
         rig.resize(name, json!({ "requests": { "cpu": "1250m" }, "limits": limits })).await;

@@ -11,6 +11,7 @@ fn web(changes: &Value) -> Pod {
         }]},
     });
     json_patch::merge(&mut pod, changes);
+    pod_defaults::fill_in(&mut pod);
     serde_json::from_value(pod).unwrap()
 }
 
@@ -45,6 +46,10 @@ fn a_new_pod_is_defaulted_and_pending() {
                 "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority",
                 "priority": 0, "restartPolicy": "Always", "schedulerName": "default-scheduler", "securityContext": {},
                 "terminationGracePeriodSeconds": 30,
+                "tolerations": [
+                    toleration("node.kubernetes.io/not-ready", Some(300)),
+                    toleration("node.kubernetes.io/unreachable", Some(300)),
+                ],
             },
             "status": { "phase": "Pending", "qosClass": "Guaranteed" },
         })
@@ -54,8 +59,8 @@ fn a_new_pod_is_defaulted_and_pending() {
 #[test]
 fn what_is_set_is_not_defaulted() {
     let set = json!({
-        "priority": 7, "restartPolicy": "Never", "dnsPolicy": "Default", "terminationGracePeriodSeconds": 0,
-        "schedulerName": "mine", "preemptionPolicy": "Never",
+        "restartPolicy": "Never", "dnsPolicy": "Default", "terminationGracePeriodSeconds": 0, "schedulerName": "mine",
+        "tolerations": [{ "operator": "Exists" }],
     });
     let stored = create(web(&json!({ "spec": set }))).unwrap();
     let stored = serde_json::to_value(stored.spec).unwrap();
@@ -259,7 +264,7 @@ fn a_quota_refuses_a_new_pod() {
     let pods = [create(web(&json!({}))).unwrap(), create(web(&json!({ "metadata": { "name": "web-1" } }))).unwrap()];
     let around = Around { quotas: &quotas, namespace_pods: &pods, ..Around::default() };
     let new = web(&json!({ "metadata": { "name": null, "generateName": "web-" } }));
-    let refusal = admit(&new, None, &around).unwrap_err();
+    let refusal = check_quotas(&new, None, &around).unwrap_err();
     assert_eq!((refusal.code, refusal.reason.as_deref()), (Some(403), Some("Forbidden")));
     assert_eq!(
         refusal.message.as_deref(),
@@ -290,7 +295,13 @@ fn toleration(key: &str, seconds: Option<i64>) -> Value {
 #[case::gate_removed(json!({ "spec": { "schedulingGates": null } }))]
 #[case::labels(json!({ "metadata": { "labels": { "x": "y" } } }))]
 fn a_plain_update_may_change_little(#[case] changes: Value) {
-    assert_eq!(validate_update(&stored(), &changed(&changes)), Ok(()));
+    assert_eq!(update(&changes), Ok(()));
+}
+
+fn update(changes: &Value) -> Result<(), Box<Status>> {
+    let (old, mut new) = (stored(), changed(changes));
+    admit_update(&old, &mut new);
+    validate_update(&old, &new)
 }
 
 fn stored() -> Pod {
@@ -303,6 +314,7 @@ fn stored() -> Pod {
 fn changed(changes: &Value) -> Pod {
     let mut json = serde_json::to_value(stored()).unwrap();
     json_patch::merge(&mut json, changes);
+    pod_defaults::fill_in(&mut json);
     serde_json::from_value(json).unwrap()
 }
 
@@ -311,7 +323,8 @@ fn a_plain_update_that_leaves_out_pod_level_resources_does_not_change_them() {
     let old = create(web(&json!({ "spec": { "resources": { "requests": { "cpu": "2" } } } }))).unwrap();
     let mut new = old.clone();
     new.spec.as_mut().unwrap().resources = None;
-    assert_eq!(validate_update(&old, &new), Ok(()));
+    admit_update(&old, &mut new);
+    assert_eq!(new, old);
     new.spec.as_mut().unwrap().resources = serde_json::from_value(json!({ "requests": { "cpu": "3" } })).unwrap();
     assert_eq!(validate_update(&old, &new).unwrap_err().code, Some(422));
 }
@@ -359,5 +372,61 @@ const REFUSED: &str = "FieldValueForbidden spec: Forbidden: pod updates may not 
      'h'".to_owned(),
 )]
 fn a_plain_update_may_not_change_more(#[case] changes: Value, #[case] fault: String) {
-    assert_eq!(messages(validate_update(&stored(), &changed(&changes)).unwrap_err()), [fault]);
+    assert_eq!(messages(update(&changes).unwrap_err()), [fault]);
+}
+
+#[test]
+fn a_gated_pod_may_be_kept_from_nodes_but_not_let_on_others() {
+    let kept_from = json!({ "spec": { "nodeSelector": { "zone": "a" } } });
+    assert_eq!(update(&kept_from), Ok(()));
+    let mut old = stored();
+    old.spec.as_mut().unwrap().node_selector = Some([("zone".to_owned(), "b".to_owned())].into());
+    let refusal = validate_update(&old, &changed(&kept_from)).unwrap_err();
+    assert!(refusal.message.unwrap().contains("only additions to spec.nodeSelector are allowed"));
+}
+
+fn with_classes(pod: Pod) -> Result<Pod, Box<Status>> {
+    let class = |name: &str, value: i32, default: bool| {
+        serde_json::from_value(json!({ "metadata": { "name": name }, "value": value, "globalDefault": default }))
+            .unwrap()
+    };
+    let classes = [class("high", 100, false), class("usual", 5, true)];
+    prepare_create(pod, &Around { priority_classes: &classes, ..Around::default() }, Timestamp::UNIX_EPOCH)
+}
+
+#[rstest]
+#[case::by_its_class(json!({ "priorityClassName": "high" }), Ok((100, "high")))]
+#[case::by_the_default(json!({}), Ok((5, "usual")))]
+#[case::by_hand_as_its_class(json!({ "priorityClassName": "high", "priority": 100 }), Ok((100, "high")))]
+#[case::by_hand(json!({ "priority": 7 }), Err("the integer value of priority (7) must not be provided in pod spec"))]
+#[case::unknown(json!({ "priorityClassName": "royal" }), Err("no PriorityClass with name royal was found"))]
+#[case::other_preemption(
+    json!({ "preemptionPolicy": "Never" }), Err("the string value of PreemptionPolicy (Never) must not be provided"))]
+fn a_pod_has_the_priority_of_its_class(#[case] spec: Value, #[case] expected: Result<(i32, &str), &str>) {
+    match (with_classes(web(&json!({ "spec": spec }))), expected) {
+        (Ok(pod), Ok((priority, class))) => {
+            let spec = pod.spec.unwrap();
+            assert_eq!((spec.priority, spec.priority_class_name.as_deref()), (Some(priority), Some(class)));
+        }
+        (Err(refusal), Err(why)) => {
+            assert_eq!(refusal.code, Some(403));
+            assert!(refusal.message.as_ref().unwrap().contains(why), "{refusal:?}");
+        }
+        (outcome, expected) => panic!("{outcome:?} and not {expected:?}"),
+    }
+}
+
+#[rstest]
+#[case::qos_class(json!({ "qosClass": "Guaranteed" }), "status.qosClass")]
+#[case::generation(json!({ "observedGeneration": -1 }), "status.observedGeneration")]
+#[case::generation_of_a_condition(
+    json!({ "conditions": [{ "type": "Ready", "status": "True", "observedGeneration": -1 }] }),
+    "status.conditions[0].observedGeneration",
+)]
+fn some_things_cannot_be_reported(#[case] status: Value, #[case] field: &str) {
+    let old = create(web(&json!({ "spec": { "containers": [{ "name": "app", "image": "i" }] } }))).unwrap();
+    let mut new = serde_json::to_value(&old).unwrap();
+    json_patch::merge(&mut new["status"], &status);
+    let refusal = super::super::pod_status::validate(&old, &serde_json::from_value(new).unwrap()).unwrap_err();
+    assert_eq!(refusal.details.unwrap().causes.unwrap()[0].field.as_deref(), Some(field));
 }

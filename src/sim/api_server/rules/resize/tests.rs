@@ -39,7 +39,7 @@ fn restarting() -> Value {
 
 /// A Burstable Pod that runs on `n1`: `app` (500m, 256Mi, limits 1 and 512Mi), sidecar `mesh`, init container `init`.
 fn running(edits: Edits<'_>) -> Pod {
-    let pod = json!({
+    let mut pod = json!({
         "metadata": { "name": "web-0", "namespace": "shop", "uid": "u1", "labels": { "app": "web" } },
         "spec": {
             "initContainers": [
@@ -58,6 +58,7 @@ fn running(edits: Edits<'_>) -> Pod {
             }],
         },
     });
+    pod_defaults::fill_in(&mut pod);
     let pod = prepare_create(serde_json::from_value(pod).unwrap(), &Around::default(), jiff::Timestamp::UNIX_EPOCH);
     let status = json!([{
         "name": "app", "image": "app:1", "imageID": "", "ready": true, "restartCount": 0,
@@ -77,9 +78,16 @@ fn node(edits: &Value) -> Node {
     serde_json::from_value(node).unwrap()
 }
 
+/// The Pod as the server reads it, with its defaults.
+fn submitted(old: &Pod, edits: Edits<'_>) -> Pod {
+    let mut json = serde_json::to_value(edit(old, edits)).unwrap();
+    pod_defaults::fill_in(&mut json);
+    serde_json::from_value(json).unwrap()
+}
+
 fn try_resize(old: &Pod, edits: Edits<'_>) -> Result<Pod, Box<Status>> {
     let node = node(&json!({}));
-    resize(old, edit(old, edits), &Around { node: Some(&node), ..Around::default() })
+    resize(old, submitted(old, edits), &Around { node: Some(&node), ..Around::default() })
 }
 
 const GUARANTEED: Edits<'_> = &[("/status/qosClass", Value::Null), ("/spec/initContainers", Value::Null)];
