@@ -8,7 +8,7 @@ use std::{
 };
 
 use regex::Regex;
-use tailor::sim::real::Assets;
+use tailor::sim::{cluster, real::Assets, scenario::Scenario};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -102,6 +102,15 @@ async fn the_tour_goes_as_it_is_told_on_the_embedded_cluster() {
     while !lines.next_line().await.unwrap().expect("it is served until it is ended").contains("KUBECONFIG") {}
     take(&assets, &kubeconfig).await;
     cluster.kill().await.unwrap();
+}
+
+#[test]
+fn the_tour_goes_as_it_is_told_on_a_real_cluster() {
+    let Some(assets) = assets(&["kubectl", "kube-controller-manager", "kube-scheduler"]) else { return };
+    let mut scenario = Scenario::named("playground").expect("it comes with Tailor").expect("it is right");
+    scenario.time_scale = 60.0;
+    let guest = async |kubeconfig: &Path| take(&assets, kubeconfig).await;
+    cluster::real::visit(&assets, &scenario, 1, guest).unwrap_or_else(|error| panic!("{error:?}"));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! reads usage for the first time, as it does on the embedded cluster.
 
 use std::{
+    path::Path,
     pin::pin,
     sync::{
         Arc,
@@ -73,6 +74,34 @@ pub fn run(
     seed: u64,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
+    staged(assets, scenario, seed, async |_, cluster, scenario| {
+        cluster.play(scenario, TOLD_EVERY.mul_f64(scenario.time_scale), &mut Err, progress).await
+    })
+}
+
+/// As [`run`], but the cluster is there for as long as `guest` stays, who gets the path of an administrator's kubeconfig.
+///
+/// # Errors
+/// There is no control plane, or the scenario could not be begun.
+pub fn visit(
+    assets: &Assets,
+    scenario: &Scenario,
+    seed: u64,
+    guest: impl AsyncFnOnce(&Path),
+) -> Result<Outcome, Error> {
+    staged(assets, scenario, seed, async |plane, _, _| {
+        guest(plane.kubeconfig()).await;
+        Ok(())
+    })
+}
+
+/// Sets everything up, lets `play` happen at the scenario's pace, and collects what came of it.
+fn staged(
+    assets: &Assets,
+    scenario: &Scenario,
+    seed: u64,
+    play: impl AsyncFnOnce(&ControlPlane, &Cluster<Outside>, &Scenario) -> Result<(), Error>,
+) -> Result<Outcome, Error> {
     // Started in time that is nothing but real; the programs outlive this runtime.
     let plain = tokio::runtime::Runtime::new().map_err(setup("start the asynchronous runtime"))?;
     let plane = plain.block_on(prepare(assets))?;
@@ -80,12 +109,12 @@ pub fn run(
     paced.block_on(async {
         let cluster = at_pace(1.0, Box::pin(begin(&plane, scenario, seed))).await?;
         let scenario = Scenario { start: cluster.clock.now(), ..scenario.clone() };
-        at_pace(scenario.time_scale, async {
+        let played = Box::pin(async {
             cluster.populate(&scenario).await?;
-            cluster.play(&scenario, TOLD_EVERY.mul_f64(scenario.time_scale), &mut Err, progress).await?;
+            play(&plane, &cluster, &scenario).await?;
             cluster.finish(&scenario, seed).await
-        })
-        .await
+        });
+        at_pace(scenario.time_scale, played).await
     })
 }
 
