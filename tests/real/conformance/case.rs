@@ -216,10 +216,4 @@ impl Request {
         self.content_type = content_type;
         self
     }
-
-    /// Accepts this media type.
-    pub fn accept(mut self, accept: &'static str) -> Self {
-        self.accept = accept;
-        self
-    }
 }

@@ -18,6 +18,7 @@ mod pods_created;
 mod report;
 mod resize;
 mod resize_admission;
+mod resize_parts;
 mod resize_rules;
 mod side;
 
@@ -51,6 +52,7 @@ fn all_cases() -> Vec<Case> {
         pods_changed::cases(),
         resize::cases(),
         resize_rules::cases(),
+        resize_parts::cases(),
         resize_admission::cases(),
         eviction::cases(),
     ];

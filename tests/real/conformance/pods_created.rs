@@ -11,9 +11,17 @@ use super::{
 pub fn cases() -> Vec<Case> {
     let of_one = |(name, request): (&'static str, Request)| case(name).ask(request).in_any_order();
     let stored = |(name, pod): (&'static str, Value)| case(name).ask(create("pods", &pod)).ask(get("pods/web"));
-    let mut cases: Vec<Case> = accepted().into_iter().map(stored).collect();
+    let mut cases: Vec<Case> =
+        accepted().into_iter().chain(parts()).chain(whole_pods()).chain(special_pods()).map(stored).collect();
     cases.extend(classes().into_iter().map(stored));
-    cases.extend(invalid().into_iter().map(|(name, pod)| of_one((name, create("pods", &pod)))));
+    cases.extend(
+        invalid()
+            .into_iter()
+            .chain(invalid_objects())
+            .chain(invalid_policies())
+            .chain(invalid_parts())
+            .map(|(name, pod)| of_one((name, create("pods", &pod)))),
+    );
     cases.extend(requests().into_iter().map(of_one));
     let unreadable =
         |(name, request): (&'static str, Request)| of_one((name, request)).differs("/body/message", GO_TEXT);
@@ -47,7 +55,6 @@ fn app_resources(resources: &Value) -> Value {
 }
 
 fn accepted() -> Vec<(&'static str, Value)> {
-    let probe = json!({ "httpGet": { "path": "/", "port": 80 } });
     vec![
         ("a-pod-gets-its-defaults", pod("web", &json!({}))),
         ("a-pod-without-resources-gets-its-defaults", app(&json!({}))),
@@ -82,6 +89,13 @@ fn accepted() -> Vec<(&'static str, Value)> {
                 "image": "app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
             })),
         ),
+    ]
+}
+
+fn parts() -> Vec<(&'static str, Value)> {
+    let probe = json!({ "httpGet": { "path": "/", "port": 80 } });
+
+    vec![
         (
             "ports-and-environment-get-their-defaults",
             app(&json!({
@@ -119,6 +133,11 @@ fn accepted() -> Vec<(&'static str, Value)> {
             pod["spec"]["hostNetwork"] = json!(true);
             pod
         }),
+    ]
+}
+
+fn whole_pods() -> Vec<(&'static str, Value)> {
+    vec![
         ("a-pod-that-is-bound-when-made", spec(&json!({ "nodeName": "roomy" }))),
         ("a-pod-with-scheduling-gates", spec(&json!({ "schedulingGates": [{ "name": "example.com/wait" }] }))),
         (
@@ -144,6 +163,11 @@ fn accepted() -> Vec<(&'static str, Value)> {
             json_patch::merge(&mut pod["metadata"], &given);
             pod
         }),
+    ]
+}
+
+fn special_pods() -> Vec<(&'static str, Value)> {
+    vec![
         (
             "resize-policies-stay-as-they-are",
             app(&json!({ "resizePolicy": [
@@ -227,13 +251,6 @@ fn classes() -> Vec<(&'static str, Value)> {
 }
 
 fn invalid() -> Vec<(&'static str, Value)> {
-    let policies = |list: &Value| app(&json!({ "resizePolicy": list }));
-    let pod_level = |resources: &Value, own: &Value| {
-        let mut pod = app_resources(own);
-        pod["spec"]["resources"] = resources.clone();
-        pod
-    };
-    let init = |one: &Value| spec(&json!({ "initContainers": [one] }));
     vec![
         ("a-request-above-its-limit", app_resources(&sizes(["2", "1Gi"], ["1", "512Mi"]))),
         ("a-negative-request", app_resources(&json!({ "requests": { "cpu": "-1" } }))),
@@ -254,6 +271,13 @@ fn invalid() -> Vec<(&'static str, Value)> {
                 "limits": { "cpu": "1", "memory": "1Gi", "hugepages-2Mi": "3Mi" },
             })),
         ),
+    ]
+}
+
+fn invalid_objects() -> Vec<(&'static str, Value)> {
+    let init = |one: &Value| spec(&json!({ "initContainers": [one] }));
+
+    vec![
         ("no-containers", spec(&json!({ "containers": [] }))),
         ("no-containers-at-all", spec(&json!({ "containers": null }))),
         ("a-container-without-name-and-image", spec(&json!({ "containers": [{}] }))),
@@ -277,6 +301,14 @@ fn invalid() -> Vec<(&'static str, Value)> {
         ("an-unknown-priority-class", spec(&json!({ "priorityClassName": "nobility" }))),
         ("a-priority-given-by-hand", spec(&json!({ "priority": 7 }))),
         ("an-overhead-given-by-hand", spec(&json!({ "overhead": { "cpu": "100m" } }))),
+    ]
+}
+
+fn invalid_policies() -> Vec<(&'static str, Value)> {
+    let policies = |list: &Value| app(&json!({ "resizePolicy": list }));
+    let init = |one: &Value| spec(&json!({ "initContainers": [one] }));
+
+    vec![
         (
             "a-resize-policy-twice",
             policies(&json!([
@@ -315,6 +347,16 @@ fn invalid() -> Vec<(&'static str, Value)> {
             })),
         ),
         ("a-container-that-is-a-sidecar", app(&json!({ "restartPolicy": "Sometimes" }))),
+    ]
+}
+
+fn invalid_parts() -> Vec<(&'static str, Value)> {
+    let pod_level = |resources: &Value, own: &Value| {
+        let mut pod = app_resources(own);
+        pod["spec"]["resources"] = resources.clone();
+        pod
+    };
+    vec![
         (
             "pod-level-requests-below-the-containers",
             pod_level(&sizes(["100m", "64Mi"], ["4", "4Gi"]), &sizes(["500m", "128Mi"], ["1", "256Mi"])),

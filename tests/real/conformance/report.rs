@@ -106,3 +106,41 @@ fn compare(embedded: Option<&Value>, real: Option<&Value>, at: &str, found: &mut
         }
     }
 }
+
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::conformance::case::{case, get};
+
+    fn answer(message: &str, name: &str) -> Answer {
+        json!({ "code": 409, "body": { "message": message, "details": { "name": name } }, "headers": {} })
+    }
+
+    #[test]
+    fn every_difference_is_told_with_both_sides() {
+        let case = case("two-places").ask(get("pods/web"));
+        let told = differences(&case, &[answer("a", "x")], &[answer("b", "y")]).expect("they differ");
+        for part in ["two-places", "1. GET pods/web", "/body/message", "/body/details/name", "\"a\"", "\"y\""] {
+            assert!(told.contains(part), "{part} is not in {told}");
+        }
+        assert_eq!(differences(&case, &[answer("a", "x")], &[answer("a", "x")]), None);
+    }
+
+    #[test]
+    fn a_difference_that_is_meant_is_told_when_it_is_gone() {
+        let case = case("meant").ask(get("pods/web")).differs("/body/message", "they speak otherwise");
+        assert_eq!(differences(&case, &[answer("a", "x")], &[answer("b", "x")]), None);
+        let told = differences(&case, &[answer("a", "x")], &[answer("a", "x")]).expect("it is gone");
+        assert!(told.contains("they speak otherwise"), "{told}");
+        assert!(differences(&case, &[answer("a", "x")], &[answer("b", "y")]).is_some(), "only that one is meant");
+    }
+
+    #[test]
+    fn an_order_that_the_server_draws_is_no_difference() {
+        let ask = || case("drawn").ask(get("pods/web"));
+        let (one, other) = (answer("bad: [a, b]", "x"), answer("bad: [b, a]", "x"));
+        assert!(differences(&ask(), &[one.clone()], &[other.clone()]).is_some());
+        assert_eq!(differences(&ask().in_any_order(), &[one], &[other]), None);
+    }
+}

@@ -12,7 +12,14 @@ pub fn cases() -> Vec<Case> {
         let before = case(name).running(&web()).given(get("pods/web")).keep("before", "/metadata/resourceVersion");
         before.ask(request).ask(get("pods/web"))
     };
-    let mut cases: Vec<Case> = forms().into_iter().chain(dropped()).map(ran).collect();
+    let mut cases: Vec<Case> = forms()
+        .into_iter()
+        .chain(replacements())
+        .chain(nothing_changed())
+        .chain(bad_forms())
+        .chain(dropped())
+        .map(ran)
+        .collect();
     cases.extend(applied());
     cases.extend(lives());
     cases
@@ -44,7 +51,6 @@ fn grown() -> Value {
 }
 
 fn forms() -> Vec<(&'static str, Request)> {
-    let whole = |edits: &[(&'static str, Value)]| edit("pods/web/resize", "pods/web", edits);
     let op = |op: &str, path: &str, value: &Value| {
         operations("pods/web/resize", &json!([{ "op": op, "path": path, "value": value }]))
     };
@@ -58,6 +64,7 @@ fn forms() -> Vec<(&'static str, Request)> {
         { "name": "app", "resources": sizes(["600m", "300Mi"], ["2", "1Gi"]) },
         { "name": "log", "resources": { "requests": { "cpu": "50m" } } },
     ] } });
+
     vec![
         ("a-strategic-patch-resizes", strategic("pods/web/resize", &grown())),
         ("a-strategic-patch-resizes-two", strategic("pods/web/resize", &both)),
@@ -87,6 +94,18 @@ fn forms() -> Vec<(&'static str, Request)> {
         ("a-json-patch-whose-test-fails", op("test", CPU, &json!("1"))),
         ("a-json-patch-of-nothing", op("replace", "/spec/containers/7/resources", &json!({}))),
         ("a-json-patch-that-is-none", operations("pods/web/resize", &json!({ "op": "replace" }))),
+    ]
+}
+
+fn replacements() -> Vec<(&'static str, Request)> {
+    let whole = |edits: &[(&'static str, Value)]| edit("pods/web/resize", "pods/web", edits);
+    const CPU: &str = "/spec/containers/0/resources/requests/cpu";
+    let both = json!({ "spec": { "containers": [
+        { "name": "app", "resources": sizes(["600m", "300Mi"], ["2", "1Gi"]),
+          "resizePolicy": [{ "resourceName": "memory", "restartPolicy": "RestartContainer" }] },
+        { "name": "log", "resources": { "requests": { "cpu": "50m" } } },
+    ] } });
+    vec![
         ("a-replacement-resizes", whole(&[(CPU, json!("600m"))])),
         ("a-replacement-without-a-version", whole(&[(CPU, json!("600m")), ("/metadata/resourceVersion", json!(null))])),
         (
@@ -122,6 +141,12 @@ fn forms() -> Vec<(&'static str, Request)> {
                 patch
             }),
         ),
+    ]
+}
+
+fn nothing_changed() -> Vec<(&'static str, Request)> {
+    let whole = |edits: &[(&'static str, Value)]| edit("pods/web/resize", "pods/web", edits);
+    vec![
         ("an-empty-patch", strategic("pods/web/resize", &json!({}))),
         ("the-same-amounts", strategic("pods/web/resize", &app(&json!({ "requests": { "cpu": "500m" } })))),
         (
@@ -134,6 +159,13 @@ fn forms() -> Vec<(&'static str, Request)> {
             "a-dry-run-of-a-bad-resize",
             strategic("pods/web/resize?dryRun=All", &app(&json!({ "requests": { "cpu": "2" } }))),
         ),
+    ]
+}
+
+fn bad_forms() -> Vec<(&'static str, Request)> {
+    let whole = |edits: &[(&'static str, Value)]| edit("pods/web/resize", "pods/web", edits);
+    const CPU: &str = "/spec/containers/0/resources/requests/cpu";
+    vec![
         ("a-storage-merge-patch", strategic("pods/web/resize", &grown()).content_type("application/json")),
         ("a-patch-of-no-type", strategic("pods/web/resize", &grown()).content_type("")),
         ("a-patch-that-is-no-json", strategic("pods/web/resize", &grown()).text("not json")),

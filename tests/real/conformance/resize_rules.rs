@@ -1,17 +1,17 @@
-//! What a resize may not do: each reason for a 422, alone and together.
+//! What a resize may not do to containers: each reason for a 422, alone and together.
 
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Request, case, create, edit, get, merge, operations, strategic},
-    fixture::{DECLARED_NODE, NODE, container, on, pod, pod_of, sizes},
+    case::{Case, Request, case, create, edit, get, merge, strategic},
+    fixture::{NODE, container, on, pod, pod_of, sizes},
     resize::app,
 };
 
 pub fn cases() -> Vec<Case> {
+    let rows = [classes(), resources(), other_resources(), policies(), containers(), containers_by_patch()];
     let of = |(name, pod, request): Row| case(name).running(&pod).ask(request).in_any_order();
-    let mut cases: Vec<Case> = classes().into_iter().chain(resources()).chain(containers()).map(of).collect();
-    cases.extend(init_containers().into_iter().chain(pod_level()).map(of));
+    let mut cases: Vec<Case> = rows.into_iter().flatten().map(of).collect();
     cases.extend(special());
     cases
 }
@@ -66,18 +66,6 @@ fn classes() -> Vec<Row> {
 
 fn resources() -> Vec<Row> {
     let web = || of_one(&sizes(HALF, ONE));
-    let more = |more: &Value| {
-        let mut resources = sizes(HALF, ONE);
-        json_patch::merge(&mut resources, more);
-        of_one(&resources)
-    };
-    let storage =
-        || more(&json!({ "requests": { "ephemeral-storage": "1Gi" }, "limits": { "ephemeral-storage": "2Gi" } }));
-    let device = || more(&json!({ "requests": { "example.com/gpu": "1" }, "limits": { "example.com/gpu": "1" } }));
-    let policy = |list: &Value| {
-        strategic("pods/web/resize", &json!({ "spec": { "containers": [{ "name": "app", "resizePolicy": list }] } }))
-    };
-    let restarts = |resource: &str| json!([{ "resourceName": resource, "restartPolicy": "RestartContainer" }]);
     vec![
         (
             "a-request-is-removed",
@@ -113,6 +101,20 @@ fn resources() -> Vec<Row> {
         ("a-negative-resize", web(), resize(&json!({ "requests": { "cpu": "-1" } }))),
         ("a-resize-to-zero", web(), resize(&json!({ "requests": { "cpu": "0", "memory": "0" } }))),
         ("a-resize-in-tiny-amounts", web(), resize(&json!({ "requests": { "cpu": "100u", "memory": "1500m" } }))),
+    ]
+}
+
+fn other_resources() -> Vec<Row> {
+    let web = || of_one(&sizes(HALF, ONE));
+    let more = |more: &Value| {
+        let mut resources = sizes(HALF, ONE);
+        json_patch::merge(&mut resources, more);
+        of_one(&resources)
+    };
+    let storage =
+        || more(&json!({ "requests": { "ephemeral-storage": "1Gi" }, "limits": { "ephemeral-storage": "2Gi" } }));
+    let device = || more(&json!({ "requests": { "example.com/gpu": "1" }, "limits": { "example.com/gpu": "1" } }));
+    vec![
         ("storage-is-changed", storage(), resize(&json!({ "requests": { "ephemeral-storage": "1536Mi" } }))),
         ("storage-is-added", web(), resize(&json!({ "requests": { "ephemeral-storage": "1Gi" } }))),
         (
@@ -130,6 +132,17 @@ fn resources() -> Vec<Row> {
         ("a-device-stays-and-cpu-grows", device(), resize(&json!({ "requests": { "cpu": "600m" } }))),
         ("an-unknown-resource-is-added", web(), resize(&json!({ "requests": { "coffee": "1" } }))),
         ("claims-are-added", web(), resize(&json!({ "claims": [{ "name": "gpu" }] }))),
+    ]
+}
+
+fn policies() -> Vec<Row> {
+    let web = || of_one(&sizes(HALF, ONE));
+    let policy = |list: &Value| {
+        strategic("pods/web/resize", &json!({ "spec": { "containers": [{ "name": "app", "resizePolicy": list }] } }))
+    };
+    let restarts = |resource: &str| json!([{ "resourceName": resource, "restartPolicy": "RestartContainer" }]);
+
+    vec![
         ("a-resize-policy-is-added", web(), policy(&restarts("cpu"))),
         (
             "a-resize-policy-that-is-the-default-is-added",
@@ -173,6 +186,7 @@ fn containers() -> Vec<Row> {
         put(&[("/spec/containers/0/name", first.clone()), ("/spec/containers/1/name", second.clone())])
     };
     let named = |name: &str| json!(name);
+
     vec![
         ("a-container-is-added", two(), put(&[("/spec/containers/-", container("new", &json!({})))])),
         ("a-container-is-removed", two(), put(&[("/spec/containers/1", json!(null))])),
@@ -202,6 +216,13 @@ fn containers() -> Vec<Row> {
             two(),
             put(&[("/spec/containers/1", json!(null)), ("/spec/containers/0/resources/limits/cpu", json!(null))]),
         ),
+    ]
+}
+
+fn containers_by_patch() -> Vec<Row> {
+    let two = || pod_of("web", &[container("app", &sizes(HALF, ONE)), container("log", &sizes(HALF, ONE))]);
+    let put = |edits: &[(&'static str, Value)]| edit("pods/web/resize", "pods/web", edits);
+    vec![
         (
             "an-init-container-is-added",
             two(),
@@ -246,168 +267,6 @@ fn containers() -> Vec<Row> {
             { "name": "debug", "image": "debug:1" },
         ] } }),
             ),
-        ),
-    ]
-}
-
-fn init_containers() -> Vec<Row> {
-    let init = |node: &str| {
-        let mut pod = of_one(&sizes(HALF, ONE));
-        pod["spec"]["initContainers"] = json!([
-            { "name": "mesh", "image": "mesh:1", "restartPolicy": "Always", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
-            { "name": "first", "image": "first:1", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
-        ]);
-        on(node, pod)
-    };
-    let list = |changes: &Value| strategic("pods/web/resize", &json!({ "spec": { "initContainers": [changes] } }));
-    let grow = json!({ "requests": { "cpu": "80m" } });
-    vec![
-        ("a-sidecar-grows", init(NODE), list(&json!({ "name": "mesh", "resources": grow }))),
-        (
-            "a-sidecar-loses-a-limit",
-            init(NODE),
-            list(&json!({ "name": "mesh", "resources": { "limits": { "cpu": null } } })),
-        ),
-        (
-            "a-sidecar-gains-storage",
-            init(NODE),
-            list(&json!({ "name": "mesh", "resources": { "requests": { "ephemeral-storage": "1Gi" } } })),
-        ),
-        (
-            "a-sidecar-gains-a-resize-policy",
-            init(NODE),
-            list(&json!({ "name": "mesh", "resizePolicy": [
-            { "resourceName": "cpu", "restartPolicy": "RestartContainer" },
-        ] })),
-        ),
-        (
-            "a-sidecar-is-no-longer-one",
-            init(NODE),
-            list(&json!({ "name": "mesh", "restartPolicy": null, "resources": grow })),
-        ),
-        ("an-init-container-grows-on-an-old-node", init(NODE), list(&json!({ "name": "first", "resources": grow }))),
-        (
-            "an-init-container-grows-on-a-new-node",
-            init(DECLARED_NODE),
-            list(&json!({ "name": "first", "resources": grow })),
-        ),
-        (
-            "an-init-container-loses-a-request",
-            init(DECLARED_NODE),
-            list(&json!({ "name": "first", "resources": { "limits": null, "requests": null } })),
-        ),
-        (
-            "an-init-container-gains-storage",
-            init(DECLARED_NODE),
-            list(&json!({ "name": "first", "resources": { "requests": { "ephemeral-storage": "1Gi" } } })),
-        ),
-        (
-            "an-init-container-gains-a-restart",
-            init(DECLARED_NODE),
-            list(&json!({ "name": "first", "resizePolicy": [
-            { "resourceName": "cpu", "restartPolicy": "RestartContainer" },
-        ] })),
-        ),
-        (
-            "init-containers-are-reordered",
-            init(NODE),
-            edit(
-                "pods/web/resize",
-                "pods/web",
-                &[("/spec/initContainers/0/name", json!("first")), ("/spec/initContainers/1/name", json!("mesh"))],
-            ),
-        ),
-        (
-            "an-init-container-is-removed",
-            init(NODE),
-            edit("pods/web/resize", "pods/web", &[("/spec/initContainers/1", json!(null))]),
-        ),
-        (
-            "init-and-main-containers-lose-limits",
-            init(NODE),
-            strategic(
-                "pods/web/resize",
-                &json!({ "spec": {
-            "containers": [{ "name": "app", "resources": { "limits": { "cpu": null } } }],
-            "initContainers": [{ "name": "mesh", "resources": { "limits": { "cpu": null } } }],
-        } }),
-            ),
-        ),
-    ]
-}
-
-fn pod_level() -> Vec<Row> {
-    let sized = |resources: &Value, own: &Value| {
-        let mut pod = of_one(own);
-        pod["spec"]["resources"] = resources.clone();
-        on(DECLARED_NODE, pod)
-    };
-    let burstable = || sized(&sizes(["1", "1Gi"], ["2", "2Gi"]), &sizes(HALF, ["1", "1Gi"]));
-    let spec = |changes: &Value| strategic("pods/web/resize", &json!({ "spec": changes }));
-    let pod = |resources: &Value| spec(&json!({ "resources": resources }));
-    let plain = |node: &str| on(node, of_one(&sizes(HALF, ONE)));
-    vec![
-        ("a-pod-grows-as-a-whole", burstable(), pod(&json!({ "requests": { "cpu": "1500m" } }))),
-        (
-            "a-pod-grows-as-a-whole-on-an-old-node",
-            on(NODE, burstable()),
-            pod(&json!({ "requests": { "cpu": "1500m" } })),
-        ),
-        ("a-container-grows-within-its-pod", burstable(), resize(&json!({ "requests": { "cpu": "600m" } }))),
-        (
-            "a-container-grows-within-its-pod-on-an-old-node",
-            on(NODE, burstable()),
-            resize(&json!({ "requests": { "cpu": "600m" } })),
-        ),
-        (
-            "a-container-outgrows-its-pod",
-            burstable(),
-            resize(&json!({ "requests": { "cpu": "1500m" }, "limits": { "cpu": "2" } })),
-        ),
-        ("a-container-limit-outgrows-its-pod", burstable(), resize(&json!({ "limits": { "cpu": "3" } }))),
-        (
-            "a-pod-and-its-container-grow",
-            burstable(),
-            spec(&json!({
-                "resources": sizes(["2", "2Gi"], ["3", "3Gi"]),
-                "containers": [{ "name": "app", "resources": sizes(["2", "2Gi"], ["3", "3Gi"]) }],
-            })),
-        ),
-        ("a-pod-shrinks-below-its-containers", burstable(), pod(&json!({ "requests": { "cpu": "100m" } }))),
-        ("a-pod-level-request-is-removed", burstable(), pod(&json!({ "requests": { "cpu": null } }))),
-        ("pod-level-requests-are-removed", burstable(), pod(&json!({ "requests": null }))),
-        ("a-pod-level-limit-is-removed", burstable(), pod(&json!({ "limits": { "cpu": null } }))),
-        ("pod-level-limits-are-removed", burstable(), pod(&json!({ "limits": null }))),
-        ("pod-level-resources-are-removed", burstable(), spec(&json!({ "resources": null }))),
-        (
-            "pod-level-resources-are-removed-by-json-patch",
-            burstable(),
-            operations("pods/web/resize", &json!([{ "op": "remove", "path": "/spec/resources" }])),
-        ),
-        ("pod-level-resources-are-added", plain(DECLARED_NODE), pod(&sizes(["2", "2Gi"], ["3", "3Gi"]))),
-        ("pod-level-resources-are-added-on-an-old-node", plain(NODE), pod(&sizes(["2", "2Gi"], ["3", "3Gi"]))),
-        (
-            "pod-level-limits-are-added-below-the-containers",
-            plain(DECLARED_NODE),
-            pod(&json!({ "limits": { "cpu": "100m" } })),
-        ),
-        ("pod-level-storage-is-added", burstable(), pod(&json!({ "requests": { "ephemeral-storage": "1Gi" } }))),
-        ("pod-level-resources-change-the-class", burstable(), pod(&sizes(["2", "2Gi"], ["2", "2Gi"]))),
-        (
-            "pod-level-resources-of-a-guaranteed-pod-grow",
-            sized(&sizes(ONE, ONE), &json!({})),
-            pod(&sizes(["2", "2Gi"], ["2", "2Gi"])),
-        ),
-        ("a-pod-level-memory-limit-shrinks", burstable(), pod(&json!({ "limits": { "memory": "1536Mi" } }))),
-        (
-            "filled-pod-level-resources-stay-when-containers-shrink",
-            sized(&json!({ "limits": { "cpu": "2", "memory": "2Gi" } }), &sizes(HALF, ["1", "1Gi"])),
-            resize(&json!({ "requests": { "cpu": "100m" } })),
-        ),
-        (
-            "filled-pod-level-resources-do-not-grow-with-containers",
-            sized(&json!({ "limits": { "cpu": "2", "memory": "2Gi" } }), &sizes(HALF, ["1", "1Gi"])),
-            resize(&json!({ "requests": { "cpu": "800m" } })),
         ),
     ]
 }
