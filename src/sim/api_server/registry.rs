@@ -243,8 +243,10 @@ const POD_FIELDS: &[&str] = &[
     "spec.restartPolicy",
     "spec.schedulerName",
     "spec.serviceAccountName",
+    "spec.hostNetwork",
     "status.phase",
     "status.podIP",
+    "status.podIPs",
     "status.nominatedNodeName",
 ];
 const EVENT_FIELDS: &[&str] = &[
@@ -257,6 +259,7 @@ const EVENT_FIELDS: &[&str] = &[
     "involvedObject.fieldPath",
     "reason",
     "reportingComponent",
+    "source",
     "type",
 ];
 const NEW_EVENT_FIELDS: &[&str] = &[
@@ -301,7 +304,7 @@ const BUILTINS: &[Builtin] = builtins! {
     "" "v1" "serviceaccounts" ServiceAccount(core) &["sa"], NAMESPACED, &[], NO_GENERATION, &[];
     "" "v1" "services" Service(core) &["svc"], NAMESPACED, STATUS, NO_GENERATION, &["spec.clusterIP", "spec.type"];
     "apps" "v1" "deployments" Deployment(apps) &["deploy"], NAMESPACED, SCALED, GENERATION, &[];
-    "apps" "v1" "replicasets" ReplicaSet(apps) &["rs"], NAMESPACED, SCALED, GENERATION, &["status.replicas"];
+    "apps" "v1" "replicasets" ReplicaSet(apps) &["rs"], NAMESPACED, SCALED, GENERATION, &[];
     "apps" "v1" "statefulsets" StatefulSet(apps) &["sts"], NAMESPACED, SCALED, GENERATION, &[];
     "apps" "v1" "daemonsets" DaemonSet(apps) &["ds"], NAMESPACED, STATUS, GENERATION, &[];
     "apps" "v1" "controllerrevisions" ControllerRevision(apps) &[], NAMESPACED, &[], NO_GENERATION, &[];

@@ -9,9 +9,6 @@ use super::{
 
 const ROWS: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 
-/// The columns say in prose what they are, in words that are the server's own.
-const WORDS: &str = "descriptions of columns are our own words";
-
 pub fn cases() -> Vec<Case> {
     let waiting = json!({ "phase": "Pending", "containerStatuses": [{
         "name": "app", "image": "a", "imageID": "", "ready": false, "restartCount": 2, "state": { "waiting": { "reason": "CrashLoopBackOff" } },
@@ -43,15 +40,15 @@ pub fn cases() -> Vec<Case> {
         rows(case("rows-of-limit-ranges"), "limitranges"),
         rows(case("rows-of-quotas"), "resourcequotas"),
         rows(case("rows-of-scalers"), "autoscaling/v2/horizontalpodautoscalers"),
-        case("rows-of-nodes").ask(listed("/api/v1/nodes/declared")).differs("/body/columnDefinitions", WORDS),
-        case("rows-of-namespaces").ask(listed("/api/v1/namespaces/{{ns}}")).differs("/body/columnDefinitions", WORDS),
+        case("rows-of-nodes").ask(listed("/api/v1/nodes/declared")),
+        case("rows-of-namespaces").ask(listed("/api/v1/namespaces/{{ns}}")),
         case("rows-with-objects")
             .given(create("configmaps", &config_map("web")))
-            .ask(listed("configmaps?includeObject=Object")).differs("/body/columnDefinitions", WORDS)
-            .ask(listed("configmaps?includeObject=None")).differs("/body/columnDefinitions", WORDS)
-            .ask(listed("configmaps?includeObject=Metadata")).differs("/body/columnDefinitions", WORDS)
+            .ask(listed("configmaps?includeObject=Object"))
+            .ask(listed("configmaps?includeObject=None"))
+            .ask(listed("configmaps?includeObject=Metadata"))
             .ask(listed("configmaps?includeObject=Some")),
-        case("rows-of-what-is-written").ask(create("configmaps", &config_map("web")).accept(ROWS)).differs("/body/columnDefinitions", WORDS),
+        case("rows-of-what-is-written").ask(create("configmaps", &config_map("web")).accept(ROWS)),
         case("rows-of-what-is-not-there").ask(listed("configmaps/none")),
     ]
 }
@@ -61,5 +58,5 @@ fn listed(path: &str) -> Request {
 }
 
 fn rows(case: Case, collection: &str) -> Case {
-    case.ask(listed(collection)).differs("/body/columnDefinitions", WORDS)
+    case.ask(listed(collection))
 }

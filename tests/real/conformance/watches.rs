@@ -88,7 +88,7 @@ fn beginnings() -> Vec<Case> {
             .given(create("pods", &pod("web", &json!({}))))
             .keep("version", "/metadata/resourceVersion")
             .given(merge("pods/web/status", &json!({ "status": { "phase": "Running" } })))
-            .given(create("pods/web/binding", &json!({ "target": { "name": "roomy" } })))
+            .given(create("pods/web/binding", &json!({ "metadata": { "name": "web" }, "target": { "name": "roomy" } })))
             .given(delete("pods/web?gracePeriodSeconds=5"))
             .given(delete("pods/web?gracePeriodSeconds=0"))
             .ask(get("pods?watch=true&timeoutSeconds=1&resourceVersion={{version}}")),
