@@ -32,7 +32,8 @@ impl Continue {
     }
 
     fn decoded(text: &str) -> Result<Self> {
-        let problem = || bad_request("invalid continue token: continue key is not valid: it was not made by this server");
+        let problem =
+            || bad_request("invalid continue token: continue key is not valid: it was not made by this server");
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| problem())?;
         serde_json::from_slice(&bytes).map_err(|_| problem())
     }
@@ -81,6 +82,7 @@ pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call
         (None, AsOf::Exactly(version)) => version,
         (None, AsOf::Now) => current,
     };
+    let says_when_last = matches!(resource.shape, Shape::Custom { .. });
     let table = store.table(resource);
     let past;
     let objects = if version == current {
@@ -89,7 +91,7 @@ pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call
         past = table.at(version).ok_or_else(|| too_old(&token, version))?;
         &past
     };
-    Ok(page(objects, filter, &Request { version, limit, after: token.map(|token| token.after) }))
+    Ok(page(objects, filter, &Request { version, limit, after: token.map(|token| token.after), says_when_last }))
 }
 
 fn too_old(token: &Option<Continue>, version: u64) -> super::status::Failure {
@@ -106,6 +108,8 @@ struct Request {
     version: u64,
     limit: usize,
     after: Option<Key>,
+    /// Whether the list says that there is no next page.
+    says_when_last: bool,
 }
 
 fn page(objects: &BTreeMap<Key, Arc<Object>>, filter: &Filter, request: &Request) -> List {
@@ -122,6 +126,9 @@ fn page(objects: &BTreeMap<Key, Arc<Object>>, filter: &Filter, request: &Request
         last = Some(key);
     }
     let mut metadata = json!({ "resourceVersion": request.version.to_string() });
+    if request.says_when_last {
+        metadata["continue"] = "".into();
+    }
     if selected.peek().is_some()
         && let Some(last) = last
     {

@@ -72,6 +72,11 @@ pub(super) fn no_such_path() -> Failure {
     with_no_details(failure(404, "NotFound", "the server could not find the requested resource"))
 }
 
+/// 404 in plain text: nothing that is said in JSON is near the path.
+pub(super) fn no_page() -> Failure {
+    Box::new(Status { code: Some(404), message: Some("404 page not found\n".into()), ..Status::default() })
+}
+
 /// 409 for a name that is taken.
 pub(super) fn already_exists(resource: &Resource, name: &str) -> Failure {
     let status = failure(409, "AlreadyExists", format!("{} {name:?} already exists", resource.table));

@@ -14,8 +14,7 @@ use tokio::{
 };
 
 use super::{
-    ApiServer,
-    list_options,
+    ApiServer, list_options,
     object::{Form, Object, bookmark},
     registry::Resource,
     request::{Call, View},
@@ -92,7 +91,9 @@ impl Watch {
         (call, view): (&Call, View),
         grown: Receiver<u64>,
     ) -> Result<Self> {
-        let timeout = list_options::number(call, "timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+        let timeout = list_options::number(call, "timeoutSeconds")?
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0);
         let now = Instant::now();
         Ok(Self {
             server: server.clone(),

@@ -124,3 +124,41 @@ pub fn in_order(mut answer: Answer) -> Answer {
     }
     answer
 }
+
+/// The same answer without the words of decoders and printers, which each language has its own of: only what comes
+/// before them is left of a message.
+pub fn in_any_words(mut answer: Answer) -> Answer {
+    let causes = answer.pointer_mut("/body/details/causes").and_then(Value::as_array_mut);
+    for cause in causes.into_iter().flatten() {
+        cut(cause.get_mut("message"));
+    }
+    cut(answer.pointer_mut("/body/message"));
+    for warning in answer.pointer_mut("/headers/warning").and_then(Value::as_array_mut).into_iter().flatten() {
+        cut(Some(warning));
+    }
+    answer
+}
+
+static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+    let begins = [
+        r"must be of type \w+\)",
+        r"cannot be handled as an? \w+: [^s]",
+        "error decoding patch",
+        "continue key is not valid",
+        r#"patch: Invalid value: "\{"#,
+        r#"^Invalid value: "\{"#,
+        r"406: Not Acceptable",
+        "only the following media types are accepted",
+        "couldn't get version/kind",
+    ];
+    Regex::new(&begins.join("|")).expect("it is written here")
+});
+
+fn cut(text: Option<&mut Value>) {
+    if let Some(Value::String(text)) = text
+        && let Some(found) = WORDS.find(text)
+    {
+        text.truncate(found.end());
+        text.push_str(" ...");
+    }
+}

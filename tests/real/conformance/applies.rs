@@ -140,7 +140,7 @@ fn lists() -> Vec<Case> {
         on("a-container-of-another-outlives").given(by("two", extra())).ask(apply(DEPLOYMENT, "one", &without_log)).ask(get(DEPLOYMENT)),
         on("containers-are-applied-in-another-order").ask(apply(DEPLOYMENT, "one", &swapped)),
         on("containers-are-applied-around-those-of-another").given(by("two", extra())).ask(apply(DEPLOYMENT, "one", &swapped)),
-        on("a-container-without-its-name").ask(by("two", json!([{ "image": "registry.example/app:2" }]))),
+        on("an-applied-container-without-its-name").ask(by("two", json!([{ "image": "registry.example/app:2" }]))),
         on("a-container-named-twice").ask(by("two", json!([{ "name": "x", "image": "a" }, { "name": "x", "image": "b" }]))),
         on("a-field-of-a-container-is-added").ask(by("two", json!([{ "name": "app", "tty": true }]))).ask(by("two", json!([{ "name": "app" }]))).ask(by("two", json!([]))),
         on("ports-with-and-without-a-protocol").ask(by("two", json!([{ "name": "app", "ports": [{ "containerPort": 80, "protocol": "UDP" }, { "containerPort": 80, "name": "http" }] }]))),
@@ -200,7 +200,7 @@ fn parts() -> Vec<Case> {
         status
     };
     vec![
-        case("a-status-is-applied").given(create("example.com/v1/widgets", &widget("web"))).ask(apply(at, "one", &status("True", "Ready"))).ask(apply(at, "two", &status("True", "Other"))).ask(apply(at, "one", &status("False", "Ready"))).ask(get(WIDGET)),
+        case("a-widget-s-status-is-applied").given(create("example.com/v1/widgets", &widget("web"))).ask(apply(at, "one", &status("True", "Ready"))).ask(apply(at, "two", &status("True", "Other"))).ask(apply(at, "one", &status("False", "Ready"))).ask(get(WIDGET)),
         case("a-status-in-conflict").given(create("example.com/v1/widgets", &widget("web"))).given(apply(at, "one", &status("True", "Ready"))).ask(apply(at, "two", &status("False", "Ready"))).ask(forced(apply(at, "two", &status("False", "Ready")))),
         case("a-status-of-nothing-is-applied").ask(apply(at, "one", &status("True", "Ready"))),
         case("a-status-written-twice").given(create("example.com/v1/widgets", &widget("web"))).ask(merge(at, &json!({ "status": { "ready": 2 } }))).ask(apply(at, "one", &status("True", "Ready"))),
@@ -251,7 +251,9 @@ fn refused() -> Vec<Case> {
     };
     let wanted = |object: &Value| apply(SETTINGS, "one", object);
     let long = "m".repeat(129);
-    let refused = |(name, request): (&'static str, Request)| case(name).given(create("configmaps", &config_map("web"))).ask(request);
+    let refused = |(name, request): (&'static str, Request)| {
+        case(name).given(create("configmaps", &config_map("web"))).ask(request)
+    };
     let meta = |field: &str, value: Value| {
         let mut object = data(json!({ "z": "1" }));
         object["metadata"][field] = value;
@@ -269,7 +271,10 @@ fn refused() -> Vec<Case> {
         ("an-apply-of-another-kind", wanted(&with("kind", json!("Secret")))),
         ("an-apply-of-another-version", wanted(&with("apiVersion", json!("v2")))),
         ("an-apply-of-an-unknown-field", wanted(&with("colour", json!("red")))),
-        ("an-apply-of-an-unknown-field-strictly", wanted(&with("colour", json!("red"))).query("fieldValidation=Strict")),
+        (
+            "an-apply-of-an-unknown-field-strictly",
+            wanted(&with("colour", json!("red"))).query("fieldValidation=Strict"),
+        ),
         ("an-apply-of-an-unknown-field-ignored", wanted(&with("colour", json!("red"))).query("fieldValidation=Ignore")),
         ("an-apply-of-a-text-for-a-map", wanted(&with("data", json!("a")))),
         ("an-apply-of-a-number-for-a-text", wanted(&with("data", json!({ "a": 1 })))),
@@ -278,8 +283,17 @@ fn refused() -> Vec<Case> {
         ("an-apply-of-nothing", wanted(&json!({}))),
         ("an-apply-without-a-body", wanted(&json!({})).text("")),
         ("an-apply-that-is-no-yaml", wanted(&json!({})).text("{ a: [")),
-        ("an-apply-with-a-key-twice", wanted(&json!({})).text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  z: '1'\n  z: '2'\n")),
-        ("an-apply-with-a-key-twice-strictly", wanted(&json!({})).text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  z: '1'\n  z: '2'\n").query("fieldValidation=Strict")),
+        (
+            "an-apply-with-a-key-twice",
+            wanted(&json!({}))
+                .text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  z: '1'\n  z: '2'\n"),
+        ),
+        (
+            "an-apply-with-a-key-twice-strictly",
+            wanted(&json!({}))
+                .text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  z: '1'\n  z: '2'\n")
+                .query("fieldValidation=Strict"),
+        ),
         ("an-apply-of-an-unknown-dry-run", wanted(&data(json!({}))).query("dryRun=Some")),
         ("an-apply-with-unknown-force", wanted(&data(json!({}))).query("force=maybe")),
         ("an-apply-of-another-name", meta("name", json!("other"))),

@@ -15,11 +15,15 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn made(spec: Value) -> super::case::Request {
-    create("example.com/v1/widgets?dryRun=All", &json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "web" }, "spec": spec }))
+    create(
+        "example.com/v1/widgets?dryRun=All",
+        &json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "web" }, "spec": spec }),
+    )
 }
 
 fn objects() -> Vec<Case> {
-    let all = |name: &'static str, specs: &[Value]| specs.iter().fold(case(name), |case, spec| case.ask(made(spec.clone())));
+    let all =
+        |name: &'static str, specs: &[Value]| specs.iter().fold(case(name), |case, spec| case.ask(made(spec.clone())));
     vec![
         all("widgets-with-defaults", &[json!({}), json!({ "mode": "Fast" }), json!({ "mode": null }), json!({ "parts": [{ "name": "a" }] }), json!({ "empty": null, "size": null }), json!(null)]),
         all("widgets-that-are-pruned", &[json!({ "colour": 1, "extra": { "kept": { "a": [1, null] } } }), json!({ "parts": [{ "name": "a", "weight": 3 }] }), json!({ "labels": { "a": "b" } })]),
@@ -59,7 +63,8 @@ fn lives() -> Vec<Case> {
     bare["spec"]["names"] = json!({ "plural": "widgets", "kind": "Widget" });
     bare["spec"]["versions"][0].as_object_mut().expect("it is a version").remove("subresources");
     let mut free = own();
-    free["spec"]["versions"][0]["schema"] = json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+    free["spec"]["versions"][0]["schema"] =
+        json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
     free["spec"]["versions"][0].as_object_mut().expect("it is a version").remove("selectableFields");
     let mut thing = widget("web");
     thing["apiVersion"] = json!("{{ns}}.example.com/v1");
@@ -80,23 +85,55 @@ fn lives() -> Vec<Case> {
             .ask(get(&format!("{own_widgets}/web")))
             .ask(delete(at))
             .until(get(own_widgets), 404),
-        case("a-definition-s-status").given(create(DEFINITIONS, &own())).until(get(own_widgets), 200).ask(get(at)).ask(merge(&format!("{at}/status"), &json!({ "spec": { "scope": "Cluster" } }))),
-        case("a-definition-without-parts").given(create(DEFINITIONS, &bare)).until(get(own_widgets), 200)
+        case("a-definition-s-status")
+            .given(create(DEFINITIONS, &own()))
+            .until(get(own_widgets), 200)
             .ask(get(at))
-            .ask(create(own_widgets, &{ let mut t = thing.clone(); t["status"] = json!({ "ready": 1 }); t }))
+            .ask(merge(&format!("{at}/status"), &json!({ "spec": { "scope": "Cluster" } }))),
+        case("a-definition-without-parts")
+            .given(create(DEFINITIONS, &bare))
+            .until(get(own_widgets), 200)
+            .ask(get(at))
+            .ask(create(own_widgets, &{
+                let mut t = thing.clone();
+                t["status"] = json!({ "ready": 1 });
+                t
+            }))
             .ask(merge(&format!("{own_widgets}/web"), &json!({ "status": { "ready": 2 } })))
             .ask(merge(&format!("{own_widgets}/web/status"), &json!({ "status": { "ready": 3 } })))
             .ask(get(&format!("{own_widgets}/web/scale"))),
-        case("a-definition-that-keeps-all").given(create(DEFINITIONS, &free)).until(get(own_widgets), 200)
-            .ask(create(own_widgets, &{ let mut t = thing.clone(); t["colour"] = json!("red"); t["spec"]["tags"] = json!(["a", "a"]); t }))
+        case("a-definition-that-keeps-all")
+            .given(create(DEFINITIONS, &free))
+            .until(get(own_widgets), 200)
+            .ask(create(own_widgets, &{
+                let mut t = thing.clone();
+                t["colour"] = json!("red");
+                t["spec"]["tags"] = json!(["a", "a"]);
+                t
+            }))
             .ask(merge(&format!("{own_widgets}/web"), &json!({ "colour": "blue" }))),
-        case("a-definition-for-the-cluster").given(create(DEFINITIONS, &wide)).until(get("/apis/{{ns}}.example.com/v1/widgets"), 200)
+        case("a-definition-for-the-cluster")
+            .given(create(DEFINITIONS, &wide))
+            .until(get("/apis/{{ns}}.example.com/v1/widgets"), 200)
             .ask(create("/apis/{{ns}}.example.com/v1/widgets", &wide_thing))
             .ask(create(own_widgets, &wide_thing))
             .ask(get("/apis/{{ns}}.example.com/v1/widgets/web"))
             .ask(get("/apis/{{ns}}.example.com/v1/widgets?fieldSelector=metadata.namespace%3Dx")),
-        case("a-definition-that-is-tightened").given(create(DEFINITIONS, &own())).until(get(own_widgets), 200).given(create(own_widgets, &thing))
-            .ask(edit(at, at, &[("/spec/versions/0/additionalPrinterColumns", json!([{ "name": "Size", "type": "integer", "jsonPath": ".spec.size" }])), ("/status", json!(null))])),
+        case("a-definition-that-is-tightened")
+            .given(create(DEFINITIONS, &own()))
+            .until(get(own_widgets), 200)
+            .given(create(own_widgets, &thing))
+            .ask(edit(
+                at,
+                at,
+                &[
+                    (
+                        "/spec/versions/0/additionalPrinterColumns",
+                        json!([{ "name": "Size", "type": "integer", "jsonPath": ".spec.size" }]),
+                    ),
+                    ("/status", json!(null)),
+                ],
+            )),
     ]
 }
 
@@ -108,7 +145,11 @@ fn refused() -> Vec<Case> {
         create(DEFINITIONS, &definition).query("dryRun=All")
     };
     let spec = |value: Value| with("/spec/versions/0/schema/openAPIV3Schema/properties/spec", value);
-    let rule = |rule: &str| spec(json!({ "type": "object", "properties": { "mode": { "type": "string" }, "n": { "type": "integer" } }, "x-kubernetes-validations": [{ "rule": rule }] }));
+    let rule = |rule: &str| {
+        spec(
+            json!({ "type": "object", "properties": { "mode": { "type": "string" }, "n": { "type": "integer" } }, "x-kubernetes-validations": [{ "rule": rule }] }),
+        )
+    };
     vec![
         case("definitions-that-are-wrong")
             .ask(with("/metadata/name", json!("gadgets.example.com")))

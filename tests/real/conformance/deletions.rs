@@ -45,10 +45,10 @@ fn optional() -> Vec<Case> {
         on("a-deletion-with-an-unknown-option", with(&json!({ "colour": "red" }))),
         on("a-deletion-with-an-option-that-is-wrong", with(&json!({ "gracePeriodSeconds": "soon" }))),
         on("a-deletion-with-preconditions", with(&json!({ "preconditions": { "uid": "{{uid}}", "resourceVersion": "{{version}}" } }))),
-        on("a-deletion-of-another-uid", with(&json!({ "preconditions": { "uid": OTHER_UID } }))),
-        on("a-deletion-of-another-version", with(&json!({ "preconditions": { "resourceVersion": "1" } }))),
+        on("a-deletion-of-settings-of-another-uid", with(&json!({ "preconditions": { "uid": OTHER_UID } }))),
+        on("a-deletion-of-settings-of-another-version", with(&json!({ "preconditions": { "resourceVersion": "1" } }))),
         on("a-deletion-of-another-uid-and-version", with(&json!({ "preconditions": { "uid": OTHER_UID, "resourceVersion": "1" } }))),
-        on("a-deletion-in-a-dry-run", delete("configmaps/web?dryRun=All")),
+        on("a-deletion-of-settings-in-a-dry-run", delete("configmaps/web?dryRun=All")),
         on("a-deletion-in-a-dry-run-by-option", with(&json!({ "dryRun": ["All"] }))),
         on("a-deletion-in-an-unknown-dry-run", delete("configmaps/web?dryRun=Some")),
         on("a-deletion-in-an-unknown-dry-run-by-option", with(&json!({ "dryRun": ["Some"] }))),
@@ -89,47 +89,111 @@ fn held() -> Vec<Case> {
     let mut held_widget = widget("web");
     held_widget["metadata"]["finalizers"] = json!(["example.com/hold"]);
     vec![
-        on("a-held-object-is-deleted").ask(delete("configmaps/web")).ask(get("configmaps/web")).ask(delete("configmaps/web")).ask(release()).ask(get("configmaps/web")),
+        on("a-held-object-is-deleted")
+            .ask(delete("configmaps/web"))
+            .ask(get("configmaps/web"))
+            .ask(delete("configmaps/web"))
+            .ask(release())
+            .ask(get("configmaps/web")),
         on("a-held-object-is-deleted-in-a-dry-run").ask(delete("configmaps/web?dryRun=All")).ask(get("configmaps/web")),
-        on("a-held-object-is-deleted-in-the-foreground").ask(delete("configmaps/web?propagationPolicy=Foreground")).ask(delete("configmaps/web?propagationPolicy=Background")),
+        on("a-held-object-is-deleted-in-the-foreground")
+            .ask(delete("configmaps/web?propagationPolicy=Foreground"))
+            .ask(delete("configmaps/web?propagationPolicy=Background")),
         on("a-held-object-is-orphaned").ask(delete("configmaps/web?propagationPolicy=Orphan")),
         on("a-held-object-is-deleted-with-a-grace-period").ask(delete("configmaps/web?gracePeriodSeconds=5")),
-        on("a-deleted-object-is-changed").given(delete("configmaps/web")).ask(merge("configmaps/web", &json!({ "data": { "a": "2" } }))).ask(merge("configmaps/web", &json!({ "metadata": { "finalizers": ["example.com/hold", "example.com/more"] } }))).ask(merge("configmaps/web", &json!({ "metadata": { "deletionTimestamp": null } }))).ask(merge("configmaps/web", &json!({ "metadata": { "deletionGracePeriodSeconds": 9 } }))),
+        on("a-deleted-object-is-changed")
+            .given(delete("configmaps/web"))
+            .ask(merge("configmaps/web", &json!({ "data": { "a": "2" } })))
+            .ask(merge(
+                "configmaps/web",
+                &json!({ "metadata": { "finalizers": ["example.com/hold", "example.com/more"] } }),
+            ))
+            .ask(merge("configmaps/web", &json!({ "metadata": { "deletionTimestamp": null } })))
+            .ask(merge("configmaps/web", &json!({ "metadata": { "deletionGracePeriodSeconds": 9 } }))),
         on("a-deleted-object-is-made-again").given(delete("configmaps/web")).ask(create("configmaps", &held)),
-        on("a-deleted-object-is-released-by-replacement").given(delete("configmaps/web")).ask(edit("configmaps/web", "configmaps/web", &[("/metadata/finalizers", json!(null))])).ask(get("configmaps/web")),
-        on("a-deleted-object-is-released-in-a-dry-run").given(delete("configmaps/web")).ask(release().query("dryRun=All")).ask(get("configmaps/web")),
+        on("a-deleted-object-is-released-by-replacement")
+            .given(delete("configmaps/web"))
+            .ask(edit("configmaps/web", "configmaps/web", &[("/metadata/finalizers", json!(null))]))
+            .ask(get("configmaps/web")),
+        on("a-deleted-object-is-released-in-a-dry-run")
+            .given(delete("configmaps/web"))
+            .ask(release().query("dryRun=All"))
+            .ask(get("configmaps/web")),
         on("an-object-is-released-before").ask(release()).ask(delete("configmaps/web")),
-        case("a-held-widget-is-deleted").given(create("example.com/v1/widgets", &held_widget)).ask(delete("example.com/v1/widgets/web")).ask(merge("example.com/v1/widgets/web", &json!({ "metadata": { "finalizers": ["example.com/other"] } }))).ask(merge("example.com/v1/widgets/web", &json!({ "metadata": { "finalizers": [] } }))).ask(get("example.com/v1/widgets/web")),
-        case("a-held-deployment-is-deleted").given(create("apps/v1/deployments", &{ let mut d = deployment("web"); d["metadata"]["finalizers"] = json!(["example.com/hold"]); d })).ask(delete("apps/v1/deployments/web")).ask(merge("apps/v1/deployments/web", &json!({ "metadata": { "finalizers": null } }))),
+        case("a-held-widget-is-deleted")
+            .given(create("example.com/v1/widgets", &held_widget))
+            .ask(delete("example.com/v1/widgets/web"))
+            .ask(merge("example.com/v1/widgets/web", &json!({ "metadata": { "finalizers": ["example.com/other"] } })))
+            .ask(merge("example.com/v1/widgets/web", &json!({ "metadata": { "finalizers": [] } })))
+            .ask(get("example.com/v1/widgets/web")),
+        case("a-held-deployment-is-deleted")
+            .given(create("apps/v1/deployments", &{
+                let mut d = deployment("web");
+                d["metadata"]["finalizers"] = json!(["example.com/hold"]);
+                d
+            }))
+            .ask(delete("apps/v1/deployments/web"))
+            .ask(merge("apps/v1/deployments/web", &json!({ "metadata": { "finalizers": null } }))),
     ]
 }
 
 fn graceful() -> Vec<Case> {
     let bound = |name: &'static str| case(name).running(&pod("web", &json!({})));
     vec![
-        bound("a-running-pod-is-deleted").ask(delete("pods/web")).ask(get("pods/web")).ask(delete("pods/web?gracePeriodSeconds=5")).ask(delete("pods/web?gracePeriodSeconds=60")).ask(delete("pods/web")).ask(delete("pods/web?gracePeriodSeconds=0")).ask(get("pods/web")),
+        bound("a-running-pod-is-deleted")
+            .ask(delete("pods/web"))
+            .ask(get("pods/web"))
+            .ask(delete("pods/web?gracePeriodSeconds=5"))
+            .ask(delete("pods/web?gracePeriodSeconds=60"))
+            .ask(delete("pods/web"))
+            .ask(delete("pods/web?gracePeriodSeconds=0"))
+            .ask(get("pods/web")),
         bound("a-running-pod-is-deleted-at-once").ask(delete("pods/web?gracePeriodSeconds=0")).ask(get("pods/web")),
-        bound("a-running-pod-is-deleted-by-options").ask(delete("pods/web").json(&json!({ "gracePeriodSeconds": 7 }))).ask(get("pods/web")),
+        bound("a-running-pod-is-deleted-by-options")
+            .ask(delete("pods/web").json(&json!({ "gracePeriodSeconds": 7 })))
+            .ask(get("pods/web")),
         bound("a-running-pod-is-deleted-in-a-dry-run").ask(delete("pods/web?dryRun=All")).ask(get("pods/web")),
         bound("a-running-pod-is-deleted-before-now").ask(delete("pods/web?gracePeriodSeconds=-5")).ask(get("pods/web")),
-        bound("a-running-pod-is-deleted-of-another-uid").ask(delete("pods/web").json(&json!({ "preconditions": { "uid": OTHER_UID } }))),
-        case("a-waiting-pod-is-deleted").given(create("pods", &pod("web", &json!({})))).ask(delete("pods/web")).ask(get("pods/web")),
+        bound("a-running-pod-is-deleted-of-another-uid")
+            .ask(delete("pods/web").json(&json!({ "preconditions": { "uid": OTHER_UID } }))),
+        case("a-waiting-pod-is-deleted")
+            .given(create("pods", &pod("web", &json!({}))))
+            .ask(delete("pods/web"))
+            .ask(get("pods/web")),
     ]
 }
 
 fn collections() -> Vec<Case> {
-    let three = |name: &'static str| ["a", "b", "c"].into_iter().fold(case(name), |case, one| case.given(create("configmaps", &settings(one))));
+    let three = |name: &'static str| {
+        ["a", "b", "c"].into_iter().fold(case(name), |case, one| case.given(create("configmaps", &settings(one))))
+    };
     vec![
         three("a-collection-is-deleted").ask(delete("configmaps")).ask(get("configmaps")),
-        three("a-part-of-a-collection-is-deleted").ask(delete("configmaps?labelSelector=name%3Da")).ask(get("configmaps")),
-        three("a-named-part-of-a-collection-is-deleted").ask(delete("configmaps?fieldSelector=metadata.name%3Db")).ask(get("configmaps")),
+        three("a-part-of-a-collection-is-deleted")
+            .ask(delete("configmaps?labelSelector=name%3Da"))
+            .ask(get("configmaps")),
+        three("a-named-part-of-a-collection-is-deleted")
+            .ask(delete("configmaps?fieldSelector=metadata.name%3Db"))
+            .ask(get("configmaps")),
         three("a-collection-is-deleted-in-a-dry-run").ask(delete("configmaps?dryRun=All")).ask(get("configmaps")),
-        three("a-collection-is-deleted-by-a-bad-selector").ask(delete("configmaps?labelSelector=a+b")).ask(delete("configmaps?fieldSelector=data%3Da")),
+        three("a-collection-is-deleted-by-a-bad-selector")
+            .ask(delete("configmaps?labelSelector=a+b"))
+            .ask(delete("configmaps?fieldSelector=data%3Da")),
         case("an-empty-collection-is-deleted").ask(delete("configmaps")).ask(delete("example.com/v1/widgets")),
-        case("a-collection-of-widgets-is-deleted").given(create("example.com/v1/widgets", &widget("a"))).given(create("example.com/v1/widgets", &widget("b"))).ask(delete("example.com/v1/widgets")).ask(get("example.com/v1/widgets")),
-        case("a-collection-of-pods-is-deleted").running(&pod("a", &json!({}))).given(create("pods", &pod("b", &json!({})))).ask(delete("pods")).ask(get("pods")),
+        case("a-collection-of-widgets-is-deleted")
+            .given(create("example.com/v1/widgets", &widget("a")))
+            .given(create("example.com/v1/widgets", &widget("b")))
+            .ask(delete("example.com/v1/widgets"))
+            .ask(get("example.com/v1/widgets")),
+        case("a-collection-of-pods-is-deleted")
+            .running(&pod("a", &json!({})))
+            .given(create("pods", &pod("b", &json!({}))))
+            .ask(delete("pods"))
+            .ask(get("pods")),
         three("a-collection-is-deleted-with-a-page").ask(delete("configmaps?limit=1")).ask(get("configmaps")),
-        three("a-collection-is-deleted-of-a-uid").ask(delete("configmaps").json(&json!({ "preconditions": { "uid": OTHER_UID } }))).ask(get("configmaps")),
+        three("a-collection-is-deleted-of-a-uid")
+            .ask(delete("configmaps").json(&json!({ "preconditions": { "uid": OTHER_UID } })))
+            .ask(get("configmaps")),
     ]
 }
 
@@ -149,8 +213,13 @@ fn namespaces() -> Vec<Case> {
             .ask(delete(own))
             .ask(create(&inside, &settings("new")))
             .ask(create("/api/v1/namespaces", &space)),
-        case("a-namespace-is-deleted-in-a-dry-run").given(create("/api/v1/namespaces", &space)).ask(delete(&format!("{own}?dryRun=All"))).ask(get(own)),
-        case("namespaces-that-cannot-be-deleted").ask(delete("/api/v1/namespaces/default")).ask(delete("/api/v1/namespaces/kube-system")),
+        case("a-namespace-is-deleted-in-a-dry-run")
+            .given(create("/api/v1/namespaces", &space))
+            .ask(delete(&format!("{own}?dryRun=All")))
+            .ask(get(own)),
+        case("namespaces-that-cannot-be-deleted")
+            .ask(delete("/api/v1/namespaces/default"))
+            .ask(delete("/api/v1/namespaces/kube-system")),
         case("a-namespace-s-defaults").ask(get("/api/v1/namespaces/{{ns}}")),
     ]
 }

@@ -31,29 +31,99 @@ fn defaults() -> Vec<Case> {
     let job_template = || json!({ "spec": { "restartPolicy": "Never", "containers": [{ "name": "app", "image": "registry.example/app:1" }] } });
     vec![
         made("defaults-of-a-deployment", "apps/v1/deployments", workload(json!({}))),
-        made("defaults-of-a-deployment-that-recreates", "apps/v1/deployments", workload(json!({ "spec": { "strategy": { "type": "Recreate" } } }))),
-        made("defaults-of-a-deployment-that-surges", "apps/v1/deployments", workload(json!({ "spec": { "strategy": { "rollingUpdate": { "maxSurge": 1 } } } }))),
-        made("defaults-of-a-deployment-without-replicas", "apps/v1/deployments", workload(json!({ "spec": { "replicas": 0, "paused": false } }))),
+        made(
+            "defaults-of-a-deployment-that-recreates",
+            "apps/v1/deployments",
+            workload(json!({ "spec": { "strategy": { "type": "Recreate" } } })),
+        ),
+        made(
+            "defaults-of-a-deployment-that-surges",
+            "apps/v1/deployments",
+            workload(json!({ "spec": { "strategy": { "rollingUpdate": { "maxSurge": 1 } } } })),
+        ),
+        made(
+            "defaults-of-a-deployment-without-replicas",
+            "apps/v1/deployments",
+            workload(json!({ "spec": { "replicas": 0, "paused": false } })),
+        ),
         made("defaults-of-a-replica-set", "apps/v1/replicasets", workload(json!({}))),
-        made("defaults-of-a-stateful-set", "apps/v1/statefulsets", workload(json!({ "spec": { "serviceName": "web" } }))),
+        made(
+            "defaults-of-a-stateful-set",
+            "apps/v1/statefulsets",
+            workload(json!({ "spec": { "serviceName": "web" } })),
+        ),
         made("defaults-of-a-daemon-set", "apps/v1/daemonsets", workload(json!({}))),
         made("defaults-of-a-job", "batch/v1/jobs", spec(json!({ "template": job_template() }))),
-        made("defaults-of-a-parallel-job", "batch/v1/jobs", spec(json!({ "parallelism": 3, "template": job_template() }))),
-        made("defaults-of-a-cron-job", "batch/v1/cronjobs", spec(json!({ "schedule": "0 * * * *", "jobTemplate": { "spec": { "template": job_template() } } }))),
-        made("defaults-of-a-budget", "policy/v1/poddisruptionbudgets", spec(json!({ "maxUnavailable": "10%", "selector": { "matchLabels": { "app": "web" } } }))),
-        made("defaults-of-a-lease", "coordination.k8s.io/v1/leases", spec(json!({ "holderIdentity": "me", "leaseDurationSeconds": 15, "acquireTime": "2026-01-01T00:00:00.000000Z", "renewTime": "2026-01-01T00:00:00Z", "leaseTransitions": 0 }))),
-        made("defaults-of-a-limit-range", "limitranges", spec(json!({ "limits": [{ "type": "Container", "max": { "cpu": "2" }, "defaultRequest": { "cpu": "0.1" } }] }))),
-        made("defaults-of-a-quota", "resourcequotas", spec(json!({ "hard": { "requests.cpu": "1000m", "pods": "10" } }))),
-        made("defaults-of-an-event", "events", json!({ "metadata": { "name": "web.1" }, "involvedObject": { "kind": "Pod", "name": "web", "namespace": "{{ns}}" }, "reason": "Resized", "message": "done", "type": "Normal" })),
-        made("defaults-of-a-new-event", "events.k8s.io/v1/events", json!({
-            "metadata": { "name": "web.2" }, "regarding": { "kind": "Pod", "name": "web", "namespace": "{{ns}}" }, "reason": "Resized", "note": "done", "type": "Normal",
-            "action": "Resize", "reportingController": "tailor", "reportingInstance": "tailor-0", "eventTime": "2026-01-01T00:00:00.000000Z",
-        })),
-        made("defaults-of-a-secret", "secrets", json!({ "metadata": { "name": "web" }, "stringData": { "a": "text" }, "data": { "b": "dGV4dA==" } })),
+        made(
+            "defaults-of-a-parallel-job",
+            "batch/v1/jobs",
+            spec(json!({ "parallelism": 3, "template": job_template() })),
+        ),
+        made(
+            "defaults-of-a-cron-job",
+            "batch/v1/cronjobs",
+            spec(json!({ "schedule": "0 * * * *", "jobTemplate": { "spec": { "template": job_template() } } })),
+        ),
+        made(
+            "defaults-of-a-budget",
+            "policy/v1/poddisruptionbudgets",
+            spec(json!({ "maxUnavailable": "10%", "selector": { "matchLabels": { "app": "web" } } })),
+        ),
+        made(
+            "defaults-of-a-lease",
+            "coordination.k8s.io/v1/leases",
+            spec(
+                json!({ "holderIdentity": "me", "leaseDurationSeconds": 15, "acquireTime": "2026-01-01T00:00:00.000000Z", "renewTime": "2026-01-01T00:00:00Z", "leaseTransitions": 0 }),
+            ),
+        ),
+        made(
+            "defaults-of-a-limit-range",
+            "limitranges",
+            spec(
+                json!({ "limits": [{ "type": "Container", "max": { "cpu": "2" }, "defaultRequest": { "cpu": "0.1" } }] }),
+            ),
+        ),
+        made(
+            "defaults-of-a-quota",
+            "resourcequotas",
+            spec(json!({ "hard": { "requests.cpu": "1000m", "pods": "10" } })),
+        ),
+        made(
+            "defaults-of-an-event",
+            "events",
+            json!({ "metadata": { "name": "web.1" }, "involvedObject": { "kind": "Pod", "name": "web", "namespace": "{{ns}}" }, "reason": "Resized", "message": "done", "type": "Normal" }),
+        ),
+        made(
+            "defaults-of-a-new-event",
+            "events.k8s.io/v1/events",
+            json!({
+                "metadata": { "name": "web.2" }, "regarding": { "kind": "Pod", "name": "web", "namespace": "{{ns}}" }, "reason": "Resized", "note": "done", "type": "Normal",
+                "action": "Resize", "reportingController": "tailor", "reportingInstance": "tailor-0", "eventTime": "2026-01-01T00:00:00.000000Z",
+            }),
+        ),
+        made(
+            "defaults-of-a-secret",
+            "secrets",
+            json!({ "metadata": { "name": "web" }, "stringData": { "a": "text" }, "data": { "b": "dGV4dA==" } }),
+        ),
         made("defaults-of-an-account", "serviceaccounts", json!({ "metadata": { "name": "web" } })),
-        made("defaults-of-a-scaler", "autoscaling/v2/horizontalpodautoscalers", spec(json!({ "maxReplicas": 3, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } }))),
-        made("defaults-of-a-priority", "/apis/scheduling.k8s.io/v1/priorityclasses", json!({ "metadata": { "name": "{{ns}}" }, "value": 5 })),
-        made("defaults-of-a-revision", "apps/v1/controllerrevisions", json!({ "metadata": { "name": "web" }, "data": { "a": 1 }, "revision": 3 })),
+        made(
+            "defaults-of-a-scaler",
+            "autoscaling/v2/horizontalpodautoscalers",
+            spec(
+                json!({ "maxReplicas": 3, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } }),
+            ),
+        ),
+        made(
+            "defaults-of-a-priority",
+            "/apis/scheduling.k8s.io/v1/priorityclasses",
+            json!({ "metadata": { "name": "{{ns}}" }, "value": 5 }),
+        ),
+        made(
+            "defaults-of-a-revision",
+            "apps/v1/controllerrevisions",
+            json!({ "metadata": { "name": "web" }, "data": { "a": 1 }, "revision": 3 }),
+        ),
         made("defaults-of-a-pod", "pods", pod("web", &json!({}))),
     ]
 }
@@ -81,17 +151,36 @@ fn scaled() -> Vec<Case> {
             .ask(replace(&at, &json!({})))
             .ask(get(&format!("{kind}/web")))
     };
-    let expressions = workload(json!({ "spec": { "selector": { "matchLabels": { "app": "web", "a": "b" }, "matchExpressions": [
+    let expressions = workload(
+        json!({ "spec": { "selector": { "matchLabels": { "app": "web", "a": "b" }, "matchExpressions": [
         { "key": "app", "operator": "In", "values": ["web", "db"] }, { "key": "x", "operator": "DoesNotExist" }, { "key": "app", "operator": "Exists" }, { "key": "y", "operator": "NotIn", "values": ["2", "1"] },
-    ] }, "template": { "metadata": { "labels": { "a": "b" } } } } }));
+    ] }, "template": { "metadata": { "labels": { "a": "b" } } } } }),
+    );
     vec![
-        of("scale-of-a-deployment", "apps/v1/deployments", &deployment("web")).ask(strategic("apps/v1/deployments/web/scale", &json!({ "spec": { "replicas": 8 } }))),
+        of("scale-of-a-deployment", "apps/v1/deployments", &deployment("web"))
+            .ask(strategic("apps/v1/deployments/web/scale", &json!({ "spec": { "replicas": 8 } }))),
         of("scale-of-a-replica-set", "apps/v1/replicasets", &workload(json!({}))),
         of("scale-of-a-stateful-set", "apps/v1/statefulsets", &workload(json!({ "spec": { "serviceName": "web" } }))),
         of("scale-of-a-widget", "example.com/v1/widgets", &widget("web")),
-        case("scale-of-a-widget-with-a-status").given(create("example.com/v1/widgets", &widget("web"))).given(merge("example.com/v1/widgets/web/status", &json!({ "status": { "ready": 2, "selector": "app=web" } }))).ask(get("example.com/v1/widgets/web/scale")),
-        case("scale-of-a-widget-without-a-size").given(create("example.com/v1/widgets", &{ let mut w = widget("web"); w["spec"]["size"] = json!(null); w })).ask(get("example.com/v1/widgets/web/scale")).ask(merge("example.com/v1/widgets/web/scale", &json!({ "spec": { "replicas": 5 } }))),
-        case("scale-with-a-status").given(create("apps/v1/deployments", &expressions)).given(merge("apps/v1/deployments/web/status", &json!({ "status": { "replicas": 2 } }))).ask(get("apps/v1/deployments/web/scale")),
+        case("scale-of-a-widget-with-a-status")
+            .given(create("example.com/v1/widgets", &widget("web")))
+            .given(merge(
+                "example.com/v1/widgets/web/status",
+                &json!({ "status": { "ready": 2, "selector": "app=web" } }),
+            ))
+            .ask(get("example.com/v1/widgets/web/scale")),
+        case("scale-of-a-widget-without-a-size")
+            .given(create("example.com/v1/widgets", &{
+                let mut w = widget("web");
+                w["spec"]["size"] = json!(null);
+                w
+            }))
+            .ask(get("example.com/v1/widgets/web/scale"))
+            .ask(merge("example.com/v1/widgets/web/scale", &json!({ "spec": { "replicas": 5 } }))),
+        case("scale-with-a-status")
+            .given(create("apps/v1/deployments", &expressions))
+            .given(merge("apps/v1/deployments/web/status", &json!({ "status": { "replicas": 2 } })))
+            .ask(get("apps/v1/deployments/web/scale")),
     ]
 }
 
@@ -113,11 +202,23 @@ fn nodes() -> Vec<Case> {
 }
 
 fn others() -> Vec<Case> {
-    let status = |kind: &str, status: Value| merge(&format!("{kind}/web/status"), &json!({ "status": status, "spec": null, "metadata": { "labels": { "from": "status" } } }));
+    let status = |kind: &str, status: Value| {
+        merge(
+            &format!("{kind}/web/status"),
+            &json!({ "status": status, "spec": null, "metadata": { "labels": { "from": "status" } } }),
+        )
+    };
     let with_status = |name: &'static str, kind: &str, object: &Value, found: Value| {
         let mut object = object.clone();
         object["status"] = found.clone();
-        case(name).ask(create(kind, &object)).ask(edit(&format!("{kind}/web"), &format!("{kind}/web"), &[("/status", found.clone()), ("/metadata/labels", json!({ "x": "y" }))])).ask(status(kind, found))
+        case(name)
+            .ask(create(kind, &object))
+            .ask(edit(
+                &format!("{kind}/web"),
+                &format!("{kind}/web"),
+                &[("/status", found.clone()), ("/metadata/labels", json!({ "x": "y" }))],
+            ))
+            .ask(status(kind, found))
     };
     vec![
         with_status("a-deployment-s-status", "apps/v1/deployments", &deployment("web"), json!({ "replicas": 2, "readyReplicas": 1, "observedGeneration": 1 })),

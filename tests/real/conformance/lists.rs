@@ -33,7 +33,9 @@ fn stored(name: &'static str) -> Case {
 
 /// Percent-encodes what a query may not hold.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn by_label(selector: &str) -> Request {
@@ -46,18 +48,75 @@ fn by_field(path: &str, selector: &str) -> Request {
 
 fn labels() -> Vec<Case> {
     let good = [
-        "app=web", "app==web", "app!=web", "app = web", "app", "!app", "app,tier", "app,!tier", "app in (web,db)", "app in (web)", "app in ()",
-        "app in (web,)", "app notin (web)", "app notin (web,db),tier", "app=", "app!=", "count>5", "count<10", "count > 4,count < 6", "app=web,count>1",
-        "example.com/zone=1", "example.com/zone", "tier notin (front),app", " ", "! app", "app in (a, web )",
+        "app=web",
+        "app==web",
+        "app!=web",
+        "app = web",
+        "app",
+        "!app",
+        "app,tier",
+        "app,!tier",
+        "app in (web,db)",
+        "app in (web)",
+        "app in ()",
+        "app in (web,)",
+        "app notin (web)",
+        "app notin (web,db),tier",
+        "app=",
+        "app!=",
+        "count>5",
+        "count<10",
+        "count > 4,count < 6",
+        "app=web,count>1",
+        "example.com/zone=1",
+        "example.com/zone",
+        "tier notin (front),app",
+        " ",
+        "! app",
+        "app in (a, web )",
     ];
     let bad = [
-        "app=web,", ",app", "app==", "a b", "app in web", "app in (web", "app within (web)", "=web", "!", "!app=web", "app=web=db", "app=>5", "count>five",
-        "count>", "app in", "app notin", "-app", "app=-x", "app=a b", "a/b/c=1", "/a=1", "a/=1", "app===web", "app!web", "(app)", "app in (web))", "app=we*b",
-        "app,,tier", "count>=5", "in (a)", "in", "notin", "Ex.com/a", "app in (a b)", "app=a,!", "ä=1",
+        "app=web,",
+        ",app",
+        "app==",
+        "a b",
+        "app in web",
+        "app in (web",
+        "app within (web)",
+        "=web",
+        "!",
+        "!app=web",
+        "app=web=db",
+        "app=>5",
+        "count>five",
+        "count>",
+        "app in",
+        "app notin",
+        "-app",
+        "app=-x",
+        "app=a b",
+        "a/b/c=1",
+        "/a=1",
+        "a/=1",
+        "app===web",
+        "app!web",
+        "(app)",
+        "app in (web))",
+        "app=we*b",
+        "app,,tier",
+        "count>=5",
+        "in (a)",
+        "in",
+        "notin",
+        "Ex.com/a",
+        "app in (a b)",
+        "app=a,!",
+        "ä=1",
     ];
     let long = format!("{}=1", "a".repeat(64));
     let long_value = format!("a={}", "b".repeat(64));
-    let ask = |name, selectors: &[&str]| selectors.iter().fold(stored(name), |case, selector| case.ask(by_label(selector)));
+    let ask =
+        |name, selectors: &[&str]| selectors.iter().fold(stored(name), |case, selector| case.ask(by_label(selector)));
     vec![
         ask("label-selectors", &good),
         ask("label-selectors-that-cannot-be-read", &bad),
@@ -67,12 +126,17 @@ fn labels() -> Vec<Case> {
 }
 
 fn fields() -> Vec<Case> {
-    let many = |case: Case, path: &str, selectors: &[&str]| selectors.iter().fold(case, |case, selector| case.ask(by_field(path, selector)));
+    let many = |case: Case, path: &str, selectors: &[&str]| {
+        selectors.iter().fold(case, |case, selector| case.ask(by_field(path, selector)))
+    };
     let pods = || {
         case("field-selectors-of-pods")
             .given(create("pods", &pod("a", &json!({}))))
             .running(&pod("b", &json!({})))
-            .given(create("pods", &pod("c", &json!({ "spec": { "restartPolicy": "Never", "schedulerName": "other" } }))))
+            .given(create(
+                "pods",
+                &pod("c", &json!({ "spec": { "restartPolicy": "Never", "schedulerName": "other" } })),
+            ))
     };
     vec![
         many(stored("field-selectors"), "configmaps", &[
@@ -106,10 +170,25 @@ fn fields() -> Vec<Case> {
 fn pages() -> Vec<Case> {
     let next = |query: &str| get("configmaps?continue={{next}}").query(query);
     vec![
-        stored("pages-of-two").ask(get("configmaps?limit=2")).keep("next", "/metadata/continue").ask(next("limit=2")).keep("next", "/metadata/continue").ask(next("limit=2")),
-        stored("pages-of-two-and-the-rest").ask(get("configmaps?limit=2")).keep("next", "/metadata/continue").ask(next("")),
-        stored("a-page-of-all").ask(get("configmaps?limit=5")).ask(get("configmaps?limit=50")).ask(get("configmaps?limit=0")).ask(get("configmaps?limit=-1")),
-        stored("pages-of-what-is-selected").ask(get("configmaps?limit=1&labelSelector=app%3Dweb")).keep("next", "/metadata/continue").ask(next("limit=1&labelSelector=app%3Dweb")),
+        stored("pages-of-two")
+            .ask(get("configmaps?limit=2"))
+            .keep("next", "/metadata/continue")
+            .ask(next("limit=2"))
+            .keep("next", "/metadata/continue")
+            .ask(next("limit=2")),
+        stored("pages-of-two-and-the-rest")
+            .ask(get("configmaps?limit=2"))
+            .keep("next", "/metadata/continue")
+            .ask(next("")),
+        stored("a-page-of-all")
+            .ask(get("configmaps?limit=5"))
+            .ask(get("configmaps?limit=50"))
+            .ask(get("configmaps?limit=0"))
+            .ask(get("configmaps?limit=-1")),
+        stored("pages-of-what-is-selected")
+            .ask(get("configmaps?limit=1&labelSelector=app%3Dweb"))
+            .keep("next", "/metadata/continue")
+            .ask(next("limit=1&labelSelector=app%3Dweb")),
         stored("pages-keep-their-version")
             .given(get("configmaps?limit=2"))
             .keep("next", "/metadata/continue")
@@ -117,30 +196,63 @@ fn pages() -> Vec<Case> {
             .given(delete("configmaps/d"))
             .given(merge("configmaps/e", &json!({ "data": { "new": "1" } })))
             .ask(next("limit=2")),
-        stored("pages-by-what-is-no-token").ask(get("configmaps?limit=2&continue=abc")).ask(get("configmaps?limit=2&continue=e30")),
+        stored("pages-by-what-is-no-token")
+            .ask(get("configmaps?limit=2&continue=abc"))
+            .ask(get("configmaps?limit=2&continue=e30")),
         stored("a-limit-that-is-none").ask(get("configmaps?limit=many")),
-        stored("pages-with-a-version").given(get("configmaps?limit=2")).keep("next", "/metadata/continue").ask(next("limit=2&resourceVersion={{version}}")).ask(next("limit=2&resourceVersion=0")).ask(next("resourceVersionMatch=Exact&resourceVersion={{version}}")),
+        stored("pages-with-a-version")
+            .given(get("configmaps?limit=2"))
+            .keep("next", "/metadata/continue")
+            .ask(next("limit=2&resourceVersion={{version}}"))
+            .ask(next("limit=2&resourceVersion=0"))
+            .ask(next("resourceVersionMatch=Exact&resourceVersion={{version}}")),
         stored("a-page-from-any-version").ask(get("configmaps?limit=2&resourceVersion=0")),
         stored("a-page-from-a-version").ask(get("configmaps?limit=2&resourceVersion={{version}}")),
-        stored("a-page-of-exactly-a-version").ask(get("configmaps?limit=2&resourceVersion={{version}}&resourceVersionMatch=Exact")),
-        stored("a-page-not-older-than-a-version").ask(get("configmaps?limit=2&resourceVersion={{version}}&resourceVersionMatch=NotOlderThan")),
-        stored("pages-of-metadata").ask(get("configmaps?limit=2").accept("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")),
+        stored("a-page-of-exactly-a-version")
+            .ask(get("configmaps?limit=2&resourceVersion={{version}}&resourceVersionMatch=Exact")),
+        stored("a-page-not-older-than-a-version")
+            .ask(get("configmaps?limit=2&resourceVersion={{version}}&resourceVersionMatch=NotOlderThan")),
+        stored("pages-of-metadata")
+            .ask(get("configmaps?limit=2").accept("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")),
         stored("pages-of-rows").ask(get("configmaps?limit=2").accept("application/json;as=Table;g=meta.k8s.io;v=v1")),
     ]
 }
 
 fn versions() -> Vec<Case> {
-    let later = |name| stored(name).given(create("configmaps", &settings("f", json!({})))).given(delete("configmaps/a")).given(merge("configmaps/b", &json!({ "data": { "x": "1" } })));
+    let later = |name| {
+        stored(name)
+            .given(create("configmaps", &settings("f", json!({}))))
+            .given(delete("configmaps/a"))
+            .given(merge("configmaps/b", &json!({ "data": { "x": "1" } })))
+    };
     let ask = |query: &str| get("configmaps").query(query);
     vec![
-        later("a-list-of-any-version").ask(ask("resourceVersion=0")).ask(ask("resourceVersion=0&resourceVersionMatch=NotOlderThan")).ask(ask("resourceVersion=0&resourceVersionMatch=Exact")),
-        later("a-list-not-older").ask(ask("resourceVersion={{version}}")).ask(ask("resourceVersion={{version}}&resourceVersionMatch=NotOlderThan")),
-        later("a-list-of-exactly-a-version").ask(ask("resourceVersion={{version}}&resourceVersionMatch=Exact")).ask(ask("resourceVersion={{version}}&resourceVersionMatch=Exact&labelSelector=app%3Dweb")),
-        later("a-list-with-a-match-alone").ask(ask("resourceVersionMatch=Exact")).ask(ask("resourceVersionMatch=NotOlderThan")).ask(ask("resourceVersionMatch=Newest")).ask(ask("resourceVersion=0&resourceVersionMatch=Newest")).ask(ask("resourceVersion=new&resourceVersionMatch=Exact")),
-        later("a-list-of-what-is-no-version").ask(ask("resourceVersion=new")).ask(ask("resourceVersion=-1")).ask(ask("resourceVersion=1.5")),
+        later("a-list-of-any-version")
+            .ask(ask("resourceVersion=0"))
+            .ask(ask("resourceVersion=0&resourceVersionMatch=NotOlderThan"))
+            .ask(ask("resourceVersion=0&resourceVersionMatch=Exact")),
+        later("a-list-not-older")
+            .ask(ask("resourceVersion={{version}}"))
+            .ask(ask("resourceVersion={{version}}&resourceVersionMatch=NotOlderThan")),
+        later("a-list-of-exactly-a-version")
+            .ask(ask("resourceVersion={{version}}&resourceVersionMatch=Exact"))
+            .ask(ask("resourceVersion={{version}}&resourceVersionMatch=Exact&labelSelector=app%3Dweb")),
+        later("a-list-with-a-match-alone")
+            .ask(ask("resourceVersionMatch=Exact"))
+            .ask(ask("resourceVersionMatch=NotOlderThan"))
+            .ask(ask("resourceVersionMatch=Newest"))
+            .ask(ask("resourceVersion=0&resourceVersionMatch=Newest"))
+            .ask(ask("resourceVersion=new&resourceVersionMatch=Exact")),
+        later("a-list-of-what-is-no-version")
+            .ask(ask("resourceVersion=new"))
+            .ask(ask("resourceVersion=-1"))
+            .ask(ask("resourceVersion=1.5")),
         case("a-list-of-nothing").ask(get("configmaps")).ask(get("example.com/v1/widgets")).ask(get("pods")),
         case("a-list-in-a-namespace-that-is-not-there").ask(get("/api/v1/namespaces/none/configmaps")),
-        case("a-get-with-a-version").given(create("configmaps", &settings("a", json!({})))).ask(get("configmaps/a?resourceVersion=0")).ask(get("configmaps/a?resourceVersion=new")),
+        case("a-get-with-a-version")
+            .given(create("configmaps", &settings("a", json!({}))))
+            .ask(get("configmaps/a?resourceVersion=0"))
+            .ask(get("configmaps/a?resourceVersion=new")),
     ]
 }
 
@@ -150,8 +262,14 @@ fn forms() -> Vec<Case> {
             .given(create(collection, object))
             .ask(get(collection))
             .ask(get(collection).accept("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"))
-            .ask(get(collection).accept("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"))
-            .ask(get(&format!("{collection}/web")).accept("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"))
+            .ask(
+                get(collection)
+                    .accept("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"),
+            )
+            .ask(
+                get(&format!("{collection}/web"))
+                    .accept("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"),
+            )
     };
     let accepting = |accept: &'static str| get("configmaps").accept(accept);
     vec![

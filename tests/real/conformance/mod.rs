@@ -63,6 +63,8 @@ fn all_cases() -> Vec<Case> {
         resize_rules::cases(),
         resize_admission::cases(),
         eviction::cases(),
+    ];
+    let common = [
         patches::cases(),
         applies::cases(),
         watches::cases(),
@@ -74,7 +76,7 @@ fn all_cases() -> Vec<Case> {
         definitions::cases(),
         discovery::cases(),
     ];
-    themes.into_iter().flatten().collect()
+    themes.into_iter().flatten().chain(common.into_iter().flatten().map(Case::in_any_words)).collect()
 }
 
 #[tokio::test]

@@ -20,7 +20,8 @@ pub fn cases() -> Vec<Case> {
 
 /// The settings `web` with parts of another shape.
 fn settings(changes: Value) -> Value {
-    let mut object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "a": "1" } });
+    let mut object =
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "a": "1" } });
     json_patch::merge(&mut object, &changes);
     object
 }
@@ -98,28 +99,66 @@ fn created() -> Vec<Case> {
         ("a-widget-s-creation-with-a-generation", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["metadata"]["generation"] = json!(7); w })),
         ("a-widget-s-creation-with-a-status", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["status"] = json!({ "ready": 3 }); w })),
     ]);
-    cases.push(case("a-creation-of-what-is-there").given(make(json!({}))).ask(make(json!({}))).ask(make(json!({})).query("dryRun=All")));
-    cases.push(case("a-widget-s-creation-of-what-is-there").given(create("example.com/v1/widgets", &widget("web"))).ask(create("example.com/v1/widgets", &widget("web"))));
-    cases.push(case("a-creation-in-a-dry-run-leaves-nothing").given(make(json!({})).query("dryRun=All")).ask(get("configmaps/web")).ask(get("configmaps")));
+    cases.push(
+        case("a-creation-of-what-is-there")
+            .given(make(json!({})))
+            .ask(make(json!({})))
+            .ask(make(json!({})).query("dryRun=All")),
+    );
+    cases.push(
+        case("a-widget-s-creation-of-what-is-there")
+            .given(create("example.com/v1/widgets", &widget("web")))
+            .ask(create("example.com/v1/widgets", &widget("web"))),
+    );
+    cases.push(
+        case("a-creation-in-a-dry-run-leaves-nothing")
+            .given(make(json!({})).query("dryRun=All"))
+            .ask(get("configmaps/web"))
+            .ask(get("configmaps")),
+    );
     cases
 }
 
 fn named() -> Vec<Case> {
     let longest = "n".repeat(253);
     let too_long = "n".repeat(254);
-    let names = ["web-1.a", "Web", "web_1", "-web", "web-", "web.", ".web", "web..a", "a/b", "a%b", ".", "..", "1", &longest, &too_long, "wéb", "a b", ""];
+    let names = [
+        "web-1.a", "Web", "web_1", "-web", "web-", "web.", ".web", "web..a", "a/b", "a%b", ".", "..", "1", &longest,
+        &too_long, "wéb", "a b", "",
+    ];
     let ask = |name, collection: &'static str, object: &dyn Fn(&str) -> Value, names: &[&str]| {
         names.iter().fold(case(name), |case, name| case.ask(create(collection, &object(name)).query("dryRun=All")))
     };
-    let named = |kind: Value| move |name: &str| { let mut object = kind.clone(); object["metadata"]["name"] = json!(name); object };
+    let named = |kind: Value| {
+        move |name: &str| {
+            let mut object = kind.clone();
+            object["metadata"]["name"] = json!(name);
+            object
+        }
+    };
     vec![
         ask("names-of-settings", "configmaps", &named(settings(json!({}))), &names),
         ask("names-of-widgets", "example.com/v1/widgets", &named(widget("web")), &names),
         ask("names-of-deployments", "apps/v1/deployments", &named(deployment("web")), &["web.a", "Web", "-web"]),
-        ask("names-of-namespaces", "/api/v1/namespaces", &named(json!({ "metadata": {} })), &["web.a", "Web", &"n".repeat(64), "1a", "-a", "a_b"]),
+        ask(
+            "names-of-namespaces",
+            "/api/v1/namespaces",
+            &named(json!({ "metadata": {} })),
+            &["web.a", "Web", &"n".repeat(64), "1a", "-a", "a_b"],
+        ),
         ask("names-of-nodes", "/api/v1/nodes", &named(json!({ "metadata": {} })), &["web.a", "Web", "-a"]),
-        ask("names-of-leases", "coordination.k8s.io/v1/leases", &named(json!({ "metadata": {} })), &["web.a", "Web", "-a"]),
-        ask("names-of-budgets", "policy/v1/poddisruptionbudgets", &named(json!({ "metadata": {}, "spec": {} })), &["web.a", "Web", "-a"]),
+        ask(
+            "names-of-leases",
+            "coordination.k8s.io/v1/leases",
+            &named(json!({ "metadata": {} })),
+            &["web.a", "Web", "-a"],
+        ),
+        ask(
+            "names-of-budgets",
+            "policy/v1/poddisruptionbudgets",
+            &named(json!({ "metadata": {}, "spec": {} })),
+            &["web.a", "Web", "-a"],
+        ),
         ask("names-of-secrets", "secrets", &named(json!({ "metadata": {} })), &["web.a", "Web", "-a"]),
         ask("names-of-service-accounts", "serviceaccounts", &named(json!({ "metadata": {} })), &["web.a", "Web", "-a"]),
         ask("names-of-limit-ranges", "limitranges", &named(json!({ "metadata": {} })), &["web.a", "Web", "-a"]),
@@ -146,7 +185,11 @@ fn labelled() -> Vec<Case> {
     let mut keyed = keys.iter().fold(case("label-keys"), |case, key| case.ask(label(key, json!("v"))));
     keyed = keyed.ask(label(&long, json!("v"))).ask(label(&long_prefix, json!("v")));
     let mut valued = values.iter().fold(case("label-values"), |case, value| case.ask(label("a", json!(value))));
-    valued = valued.ask(label("a", json!(long))).ask(label("a", json!(1))).ask(label("a", json!(true))).ask(label("a", json!({ "b": "c" })));
+    valued = valued
+        .ask(label("a", json!(long)))
+        .ask(label("a", json!(1)))
+        .ask(label("a", json!(true)))
+        .ask(label("a", json!({ "b": "c" })));
     let annotated = keys.iter().fold(case("annotation-keys"), |case, key| case.ask(annotation(key, json!("v"))));
     vec![
         keyed,
@@ -168,7 +211,8 @@ fn replaced() -> Vec<Case> {
     let whole = |edits: &[(&'static str, Value)]| edit("configmaps/web", "configmaps/web", edits);
     let changed = |at: &'static str, value: Value| whole(&[("/data/a", json!("9")), (at, value)]);
     let on_widget = |name: &'static str| case(name).given(create("example.com/v1/widgets", &widget("web")));
-    let whole_widget = |edits: &[(&'static str, Value)]| edit("example.com/v1/widgets/web", "example.com/v1/widgets/web", edits);
+    let whole_widget =
+        |edits: &[(&'static str, Value)]| edit("example.com/v1/widgets/web", "example.com/v1/widgets/web", edits);
     vec![
         on("a-replacement").ask(whole(&[("/data/a", json!("9"))])).ask(get("configmaps/web")),
         on("a-replacement-by-nothing-new").ask(whole(&[])),
@@ -177,7 +221,8 @@ fn replaced() -> Vec<Case> {
         on("a-replacement-of-a-stale-version").ask(changed("/metadata/resourceVersion", json!("1"))),
         on("a-replacement-of-a-version-that-is-none").ask(changed("/metadata/resourceVersion", json!("new"))),
         on("a-replacement-without-its-uid").ask(changed("/metadata/uid", json!(null))),
-        on("a-replacement-for-another-uid").ask(changed("/metadata/uid", json!("11111111-1111-4111-8111-111111111111"))),
+        on("a-replacement-for-another-uid")
+            .ask(changed("/metadata/uid", json!("11111111-1111-4111-8111-111111111111"))),
         on("a-replacement-without-its-name").ask(changed("/metadata/name", json!(null))),
         on("a-replacement-by-another-name").ask(changed("/metadata/name", json!("other"))),
         on("a-replacement-without-its-namespace").ask(changed("/metadata/namespace", json!(null))),
@@ -185,36 +230,78 @@ fn replaced() -> Vec<Case> {
         on("a-replacement-by-another-kind").ask(changed("/kind", json!("Secret"))),
         on("a-replacement-without-a-kind").ask(changed("/kind", json!(null))),
         on("a-replacement-in-another-version").ask(changed("/apiVersion", json!("v2"))),
-        on("a-replacement-with-another-creation").ask(changed("/metadata/creationTimestamp", json!("2020-01-01T00:00:00Z"))),
+        on("a-replacement-with-another-creation")
+            .ask(changed("/metadata/creationTimestamp", json!("2020-01-01T00:00:00Z"))),
         on("a-replacement-without-its-creation").ask(changed("/metadata/creationTimestamp", json!(null))),
         on("a-replacement-with-a-deletion").ask(changed("/metadata/deletionTimestamp", json!("2020-01-01T00:00:00Z"))),
         on("a-replacement-with-a-generation").ask(changed("/metadata/generation", json!(7))),
         on("a-replacement-with-a-generated-name").ask(changed("/metadata/generateName", json!("web-"))),
         on("a-replacement-without-labels").ask(changed("/metadata/labels", json!(null))),
-        on("a-replacement-in-a-dry-run").ask(edit("configmaps/web?dryRun=All", "configmaps/web", &[("/data/a", json!("9"))])).ask(get("configmaps/web")),
-        on("a-replacement-with-a-uid-and-without-a-version").ask(replace("configmaps/web", &settings(json!({ "metadata": { "uid": "11111111-1111-4111-8111-111111111111" } })))),
-        case("a-replacement-of-nothing").ask(replace("configmaps/web", &settings(json!({})))).ask(replace("example.com/v1/widgets/web", &widget("web"))),
-        case("a-replacement-of-nothing-at-a-version").ask(replace("configmaps/web", &metadata(json!({ "resourceVersion": "5" })))),
-        case("a-replacement-of-nothing-with-a-uid").ask(replace("configmaps/web", &metadata(json!({ "uid": "11111111-1111-4111-8111-111111111111" })))),
-        case("a-lease-s-replacement-makes-it").ask(replace("coordination.k8s.io/v1/leases/web", &json!({ "metadata": { "name": "web" }, "spec": { "holderIdentity": "me" } }))).ask(get("coordination.k8s.io/v1/leases/web")),
-        on_widget("a-widget-s-replacement").ask(whole_widget(&[("/spec/size", json!(3))])).ask(whole_widget(&[("/metadata/labels", json!({ "a": "b" }))])).ask(get("example.com/v1/widgets/web")),
-        on_widget("a-widget-s-replacement-without-its-version").ask(whole_widget(&[("/metadata/resourceVersion", json!(null))])),
-        on_widget("a-widget-s-replacement-of-a-stale-version").ask(whole_widget(&[("/metadata/resourceVersion", json!("1"))])),
-        on_widget("a-widget-s-replacement-of-a-version-that-is-none").ask(whole_widget(&[("/metadata/resourceVersion", json!("new"))])),
-        on_widget("a-widget-s-replacement-for-another-uid").ask(whole_widget(&[("/metadata/uid", json!("11111111-1111-4111-8111-111111111111"))])),
+        on("a-replacement-in-a-dry-run")
+            .ask(edit("configmaps/web?dryRun=All", "configmaps/web", &[("/data/a", json!("9"))]))
+            .ask(get("configmaps/web")),
+        on("a-replacement-with-a-uid-and-without-a-version").ask(replace(
+            "configmaps/web",
+            &settings(json!({ "metadata": { "uid": "11111111-1111-4111-8111-111111111111" } })),
+        )),
+        case("a-replacement-of-nothing")
+            .ask(replace("configmaps/web", &settings(json!({}))))
+            .ask(replace("example.com/v1/widgets/web", &widget("web"))),
+        case("a-replacement-of-nothing-at-a-version")
+            .ask(replace("configmaps/web", &metadata(json!({ "resourceVersion": "5" })))),
+        case("a-replacement-of-nothing-with-a-uid")
+            .ask(replace("configmaps/web", &metadata(json!({ "uid": "11111111-1111-4111-8111-111111111111" })))),
+        case("a-lease-s-replacement-makes-it")
+            .ask(replace(
+                "coordination.k8s.io/v1/leases/web",
+                &json!({ "metadata": { "name": "web" }, "spec": { "holderIdentity": "me" } }),
+            ))
+            .ask(get("coordination.k8s.io/v1/leases/web")),
+        on_widget("a-widget-s-replacement")
+            .ask(whole_widget(&[("/spec/size", json!(3))]))
+            .ask(whole_widget(&[("/metadata/labels", json!({ "a": "b" }))]))
+            .ask(get("example.com/v1/widgets/web")),
+        on_widget("a-widget-s-replacement-without-its-version")
+            .ask(whole_widget(&[("/metadata/resourceVersion", json!(null))])),
+        on_widget("a-widget-s-replacement-of-a-stale-version")
+            .ask(whole_widget(&[("/metadata/resourceVersion", json!("1"))])),
+        on_widget("a-widget-s-replacement-of-a-version-that-is-none")
+            .ask(whole_widget(&[("/metadata/resourceVersion", json!("new"))])),
+        on_widget("a-widget-s-replacement-for-another-uid")
+            .ask(whole_widget(&[("/metadata/uid", json!("11111111-1111-4111-8111-111111111111"))])),
         on_widget("a-widget-s-replacement-by-another-name").ask(whole_widget(&[("/metadata/name", json!("other"))])),
-        on_widget("a-widget-s-replacement-with-another-creation").ask(whole_widget(&[("/metadata/creationTimestamp", json!("2020-01-01T00:00:00Z"))])),
-        on_widget("a-widget-s-replacement-with-a-deletion").ask(whole_widget(&[("/metadata/deletionTimestamp", json!("2020-01-01T00:00:00Z"))])),
+        on_widget("a-widget-s-replacement-with-another-creation")
+            .ask(whole_widget(&[("/metadata/creationTimestamp", json!("2020-01-01T00:00:00Z"))])),
+        on_widget("a-widget-s-replacement-with-a-deletion")
+            .ask(whole_widget(&[("/metadata/deletionTimestamp", json!("2020-01-01T00:00:00Z"))])),
         on_widget("a-widget-s-replacement-with-a-generation").ask(whole_widget(&[("/metadata/generation", json!(9))])),
-        on_widget("a-widget-s-replacement-of-its-status").ask(edit("example.com/v1/widgets/web/status", "example.com/v1/widgets/web", &[("/status", json!({ "ready": 2 })), ("/spec/size", json!(9)), ("/metadata/labels", json!({ "a": "b" }))])),
-        on("immutable-settings").given(merge("configmaps/web", &json!({ "immutable": true }))).ask(merge("configmaps/web", &json!({ "data": { "a": "9" } }))).ask(merge("configmaps/web", &json!({ "immutable": false }))).ask(merge("configmaps/web", &json!({ "metadata": { "labels": { "x": "y" } } }))),
-        case("an-immutable-selector").given(create("apps/v1/deployments", &deployment("web"))).ask(edit("apps/v1/deployments/web", "apps/v1/deployments/web", &[("/spec/selector/matchLabels", json!({ "app": "db" })), ("/spec/template/metadata/labels", json!({ "app": "db" }))])),
+        on_widget("a-widget-s-replacement-of-its-status").ask(edit(
+            "example.com/v1/widgets/web/status",
+            "example.com/v1/widgets/web",
+            &[("/status", json!({ "ready": 2 })), ("/spec/size", json!(9)), ("/metadata/labels", json!({ "a": "b" }))],
+        )),
+        on("immutable-settings")
+            .given(merge("configmaps/web", &json!({ "immutable": true })))
+            .ask(merge("configmaps/web", &json!({ "data": { "a": "9" } })))
+            .ask(merge("configmaps/web", &json!({ "immutable": false })))
+            .ask(merge("configmaps/web", &json!({ "metadata": { "labels": { "x": "y" } } }))),
+        case("an-immutable-selector").given(create("apps/v1/deployments", &deployment("web"))).ask(edit(
+            "apps/v1/deployments/web",
+            "apps/v1/deployments/web",
+            &[
+                ("/spec/selector/matchLabels", json!({ "app": "db" })),
+                ("/spec/template/metadata/labels", json!({ "app": "db" })),
+            ],
+        )),
         case("generations-of-a-deployment")
             .given(create("apps/v1/deployments", &deployment("web")))
             .ask(merge("apps/v1/deployments/web", &json!({ "metadata": { "labels": { "x": "y" } } })))
             .ask(merge("apps/v1/deployments/web", &json!({ "metadata": { "annotations": { "x": "y" } } })))
             .ask(merge("apps/v1/deployments/web", &json!({ "spec": { "replicas": 3 } })))
-            .ask(merge("apps/v1/deployments/web/status", &json!({ "status": { "observedGeneration": 2, "replicas": 3 } })))
+            .ask(merge(
+                "apps/v1/deployments/web/status",
+                &json!({ "status": { "observedGeneration": 2, "replicas": 3 } }),
+            ))
             .ask(edit("apps/v1/deployments/web", "apps/v1/deployments/web", &[("/metadata/generation", json!(40))])),
         case("generations-of-a-widget")
             .given(create("example.com/v1/widgets", &widget("web")))
@@ -228,8 +315,17 @@ fn replaced() -> Vec<Case> {
 fn validated() -> Vec<Case> {
     let twice = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","name":"web"},"data":{"a":"1","a":"2"},"colour":"red","colour":"blue"}"#;
     let unknown = settings(json!({ "colour": "red", "metadata": { "shape": "round", "Labels": { "a": "b" } } }));
-    let modes = ["", "fieldValidation=Strict", "fieldValidation=Warn", "fieldValidation=Ignore", "fieldValidation=Loose", "fieldValidation=strict"];
-    let all = |name, request: &dyn Fn() -> Request| modes.iter().fold(case(name), |case, mode| case.ask(request().query("dryRun=All").query(mode)));
+    let modes = [
+        "",
+        "fieldValidation=Strict",
+        "fieldValidation=Warn",
+        "fieldValidation=Ignore",
+        "fieldValidation=Loose",
+        "fieldValidation=strict",
+    ];
+    let all = |name, request: &dyn Fn() -> Request| {
+        modes.iter().fold(case(name), |case, mode| case.ask(request().query("dryRun=All").query(mode)))
+    };
     let mut deep = deployment("web");
     deep["spec"]["template"]["spec"]["containers"][0]["colour"] = json!("red");
     deep["spec"]["template"]["spec"]["containers"][0]["resources"]["wishes"] = json!({});
@@ -247,7 +343,9 @@ fn validated() -> Vec<Case> {
         all("deep-fields-that-are-not-known", &|| create("apps/v1/deployments", &deep)),
         all("widget-fields-that-are-not-known", &|| create("example.com/v1/widgets", &odd)),
         all("widget-fields-that-are-there-twice", &|| create("example.com/v1/widgets", &odd).text(widget_twice)),
-        all("yaml-fields-that-are-there-twice", &|| create("configmaps", &unknown).text(yaml).content_type("application/yaml")),
+        all("yaml-fields-that-are-there-twice", &|| {
+            create("configmaps", &unknown).text(yaml).content_type("application/yaml")
+        }),
         case("replacement-fields-that-are-not-known")
             .given(create("configmaps", &settings(json!({}))))
             .ask(replace("configmaps/web", &unknown))
@@ -270,13 +368,50 @@ fn paths() -> Vec<Case> {
         request
     };
     let unknown = [
-        "gadgets", "gadgets/web", "apps/v2/deployments", "none.example.com/v1/things", "apps/v1/pods", "/", "/none", "/api/v2", "/api/v1/none", "/apis/none", "/apis/apps/v2",
-        "/apis/none/v1", "configmaps/web/more", "configmaps/web/status", "configmaps/web/scale", "pods/web/none", "pods/web/scale", "apps/v1/deployments/web/none",
-        "apps/v1/deployments/web/resize", "example.com/v1/widgets/web/none", "example.com/v1/widgets/web/resize", "example.com/v2/widgets", "example.com/v1/gadgets", "/api/v1/namespaces/{{ns}}/nodes",
-        "/api/v1/nodes/none/none", "/api/v1/configmaps/web", "/api/v1/namespaces/{{ns}}/none", "/api/v1/namespaces/{{ns}}/configmaps/", "/api/v1/namespaces//configmaps", "/apis/example.com/v1/widgets/web",
-        "configmaps/web", "pods/none", "pods/none/status", "pods/none/resize", "apps/v1/deployments/none", "apps/v1/deployments/none/scale", "example.com/v1/widgets/none", "example.com/v1/widgets/none/status",
-        "example.com/v1/widgets/none/scale", "/api/v1/nodes/none", "/api/v1/namespaces/none", "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies/none",
-        "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies/none/scale", "configmaps/Web_1",
+        "gadgets",
+        "gadgets/web",
+        "apps/v2/deployments",
+        "none.example.com/v1/things",
+        "apps/v1/pods",
+        "/",
+        "/none",
+        "/api/v2",
+        "/api/v1/none",
+        "/apis/none",
+        "/apis/apps/v2",
+        "/apis/none/v1",
+        "configmaps/web/more",
+        "configmaps/web/status",
+        "configmaps/web/scale",
+        "pods/web/none",
+        "pods/web/scale",
+        "apps/v1/deployments/web/none",
+        "apps/v1/deployments/web/resize",
+        "example.com/v1/widgets/web/none",
+        "example.com/v1/widgets/web/resize",
+        "example.com/v2/widgets",
+        "example.com/v1/gadgets",
+        "/api/v1/namespaces/{{ns}}/nodes",
+        "/api/v1/nodes/none/none",
+        "/api/v1/configmaps/web",
+        "/api/v1/namespaces/{{ns}}/none",
+        "/api/v1/namespaces/{{ns}}/configmaps/",
+        "/api/v1/namespaces//configmaps",
+        "/apis/example.com/v1/widgets/web",
+        "configmaps/web",
+        "pods/none",
+        "pods/none/status",
+        "pods/none/resize",
+        "apps/v1/deployments/none",
+        "apps/v1/deployments/none/scale",
+        "example.com/v1/widgets/none",
+        "example.com/v1/widgets/none/status",
+        "example.com/v1/widgets/none/scale",
+        "/api/v1/nodes/none",
+        "/api/v1/namespaces/none",
+        "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies/none",
+        "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies/none/scale",
+        "configmaps/Web_1",
     ];
     let mut cases = vec![unknown.iter().fold(case("paths-that-are-not-there"), |case, path| case.ask(get(path)))];
     cases.push(
@@ -317,16 +452,65 @@ fn paths() -> Vec<Case> {
 fn bodies() -> Vec<Case> {
     let body = settings(json!({}));
     let make = || create("configmaps", &body).query("dryRun=All");
-    let texts = ["", "{", "[]", "1", "null", "text", "\"text\"", "{}", "{ } {}", "[{}]", "---\n", "{\"metadata\": 1}", "{\"metadata\":{\"name\":1}}", "{\"metadata\":{\"name\":\"web\"},\"data\":{\"a\":1}}",
-        "{\"metadata\":{\"name\":\"web\"},\"data\":[]}", "{\"metadata\":{\"name\":\"web\"},\"immutable\":\"yes\"}", "{\"metadata\":{\"name\":\"web\",\"generation\":\"x\"}}", "{\"metadata\":{\"name\":\"web\",\"finalizers\":\"x\"}}"];
-    let types = ["application/json", "application/yaml", "", "application/json; charset=utf-8", "text/plain", "application/xml", "application/json-patch+json", "application/vnd.kubernetes.protobuf", "application/cbor", "no/such/type"];
-    let widget_texts = ["", "{", "[]", "null", "{}", "{\"metadata\":{\"name\":\"web\"}}", "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\"}", "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":1}",
-        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":1}}", "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"web\"},\"spec\":1}", "{\"apiVersion\":1,\"kind\":\"Widget\"}"];
+    let texts = [
+        "",
+        "{",
+        "[]",
+        "1",
+        "null",
+        "text",
+        "\"text\"",
+        "{}",
+        "{ } {}",
+        "[{}]",
+        "---\n",
+        "{\"metadata\": 1}",
+        "{\"metadata\":{\"name\":1}}",
+        "{\"metadata\":{\"name\":\"web\"},\"data\":{\"a\":1}}",
+        "{\"metadata\":{\"name\":\"web\"},\"data\":[]}",
+        "{\"metadata\":{\"name\":\"web\"},\"immutable\":\"yes\"}",
+        "{\"metadata\":{\"name\":\"web\",\"generation\":\"x\"}}",
+        "{\"metadata\":{\"name\":\"web\",\"finalizers\":\"x\"}}",
+    ];
+    let types = [
+        "application/json",
+        "application/yaml",
+        "",
+        "application/json; charset=utf-8",
+        "text/plain",
+        "application/xml",
+        "application/json-patch+json",
+        "application/vnd.kubernetes.protobuf",
+        "application/cbor",
+        "no/such/type",
+    ];
+    let widget_texts = [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        "{\"metadata\":{\"name\":\"web\"}}",
+        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\"}",
+        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":1}",
+        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":1}}",
+        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"web\"},\"spec\":1}",
+        "{\"apiVersion\":1,\"kind\":\"Widget\"}",
+    ];
     vec![
         texts.iter().fold(case("bodies-of-many-kinds"), |case, text| case.ask(make().text(text))),
-        widget_texts.iter().fold(case("widget-bodies-of-many-kinds"), |case, text| case.ask(create("example.com/v1/widgets?dryRun=All", &body).text(text))),
+        widget_texts.iter().fold(case("widget-bodies-of-many-kinds"), |case, text| {
+            case.ask(create("example.com/v1/widgets?dryRun=All", &body).text(text))
+        }),
         types.iter().fold(case("bodies-of-many-types"), |case, kind| case.ask(make().content_type(kind))),
-        types.iter().fold(case("widget-bodies-of-many-types"), |case, kind| case.ask(create("example.com/v1/widgets?dryRun=All", &widget("web")).content_type(kind))),
-        case("a-body-for-a-deletion").given(create("configmaps", &body)).ask(delete("configmaps/web").text("{")).ask(delete("configmaps/web").text("[]")).ask(delete("configmaps/web").text("1")).ask(delete("configmaps/web").content_type("text/plain").text("{}")),
+        types.iter().fold(case("widget-bodies-of-many-types"), |case, kind| {
+            case.ask(create("example.com/v1/widgets?dryRun=All", &widget("web")).content_type(kind))
+        }),
+        case("a-body-for-a-deletion")
+            .given(create("configmaps", &body))
+            .ask(delete("configmaps/web").text("{"))
+            .ask(delete("configmaps/web").text("[]"))
+            .ask(delete("configmaps/web").text("1"))
+            .ask(delete("configmaps/web").content_type("text/plain").text("{}")),
     ]
 }

@@ -1,6 +1,6 @@
 //! Rows, as kubectl asks for them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     case::{Case, Request, case, create, get, merge},
@@ -20,14 +20,42 @@ pub fn cases() -> Vec<Case> {
     vec![
         rows(case("rows-of-pods").given(create("pods", &pod("web", &json!({})))), "pods"),
         rows(case("rows-of-running-pods").running(&pod("web", &json!({}))), "pods"),
-        rows(case("rows-of-failing-pods").given(create("pods", &pod("web", &json!({})))).given(merge("pods/web/status", &json!({ "status": waiting }))), "pods"),
-        rows(case("rows-of-finished-pods").given(create("pods", &pod("web", &json!({})))).given(merge("pods/web/status", &json!({ "status": { "phase": "Succeeded" } }))), "pods"),
-        rows(case("rows-of-deployments").given(create("apps/v1/deployments", &deployment("web"))), "apps/v1/deployments"),
+        rows(
+            case("rows-of-failing-pods")
+                .given(create("pods", &pod("web", &json!({}))))
+                .given(merge("pods/web/status", &json!({ "status": waiting }))),
+            "pods",
+        ),
+        rows(
+            case("rows-of-finished-pods")
+                .given(create("pods", &pod("web", &json!({}))))
+                .given(merge("pods/web/status", &json!({ "status": { "phase": "Succeeded" } }))),
+            "pods",
+        ),
+        rows(
+            case("rows-of-deployments").given(create("apps/v1/deployments", &deployment("web"))),
+            "apps/v1/deployments",
+        ),
         rows(case("rows-of-settings").given(create("configmaps", &config_map("web"))), "configmaps"),
         rows(case("rows-of-widgets").given(create("example.com/v1/widgets", &widget("web"))), "example.com/v1/widgets"),
-        rows(case("rows-of-policies").given(create("autoscaling.tailor.dev/v1alpha1/verticalresizepolicies", &policy)), "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies"),
-        rows(case("rows-of-leases").given(create("coordination.k8s.io/v1/leases", &json!({ "metadata": { "name": "web" }, "spec": { "holderIdentity": "me" } }))), "coordination.k8s.io/v1/leases"),
-        rows(case("rows-of-budgets").given(create("policy/v1/poddisruptionbudgets", &json!({ "metadata": { "name": "web" }, "spec": { "minAvailable": 1 } }))), "policy/v1/poddisruptionbudgets"),
+        rows(
+            case("rows-of-policies").given(create("autoscaling.tailor.dev/v1alpha1/verticalresizepolicies", &policy)),
+            "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies",
+        ),
+        rows(
+            case("rows-of-leases").given(create(
+                "coordination.k8s.io/v1/leases",
+                &json!({ "metadata": { "name": "web" }, "spec": { "holderIdentity": "me" } }),
+            )),
+            "coordination.k8s.io/v1/leases",
+        ),
+        rows(
+            case("rows-of-budgets").given(create(
+                "policy/v1/poddisruptionbudgets",
+                &json!({ "metadata": { "name": "web" }, "spec": { "minAvailable": 1 } }),
+            )),
+            "policy/v1/poddisruptionbudgets",
+        ),
         rows(case("rows-of-stateful-sets"), "apps/v1/statefulsets"),
         rows(case("rows-of-daemon-sets"), "apps/v1/daemonsets"),
         rows(case("rows-of-replica-sets"), "apps/v1/replicasets"),

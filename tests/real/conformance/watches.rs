@@ -133,15 +133,24 @@ fn streamed() -> Vec<Case> {
         life("a-streamed-list-from-a-version").ask(watch(all).query("resourceVersion={{version}}")),
         life("a-streamed-list-by-label").ask(watch(all).query("labelSelector=app%3Dweb")),
         case("a-streamed-list-of-nothing").ask(watch(all)),
-        life("a-streamed-list-without-bookmarks").ask(watch("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")),
-        life("a-streamed-list-that-is-not-wanted").ask(watch("sendInitialEvents=false&resourceVersionMatch=NotOlderThan")),
-        life("a-streamed-list-that-is-not-wanted-from-a-version").ask(from("sendInitialEvents=false&resourceVersionMatch=NotOlderThan")),
+        life("a-streamed-list-without-bookmarks")
+            .ask(watch("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")),
+        life("a-streamed-list-that-is-not-wanted")
+            .ask(watch("sendInitialEvents=false&resourceVersionMatch=NotOlderThan")),
+        life("a-streamed-list-that-is-not-wanted-from-a-version")
+            .ask(from("sendInitialEvents=false&resourceVersionMatch=NotOlderThan")),
         life("a-streamed-list-of-metadata").ask(watch(all).accept(AS_METADATA)),
-        case("a-streamed-list-of-widgets").given(create("example.com/v1/widgets", &widget("web"))).ask(get("example.com/v1/widgets?watch=true&timeoutSeconds=1").query(all)),
-        case("a-streamed-list-of-pods").given(create("pods", &pod("web", &json!({})))).ask(get("pods?watch=true&timeoutSeconds=1").query(all)),
+        case("a-streamed-list-of-widgets")
+            .given(create("example.com/v1/widgets", &widget("web")))
+            .ask(get("example.com/v1/widgets?watch=true&timeoutSeconds=1").query(all)),
+        case("a-streamed-list-of-pods")
+            .given(create("pods", &pod("web", &json!({}))))
+            .ask(get("pods?watch=true&timeoutSeconds=1").query(all)),
         begun("a-streamed-list-without-a-match").ask(watch("sendInitialEvents=true")),
-        begun("a-streamed-list-exactly").ask(watch("sendInitialEvents=true&resourceVersionMatch=Exact&resourceVersion={{version}}")),
-        begun("a-list-with-initial-events").ask(get("configmaps?sendInitialEvents=true&resourceVersionMatch=NotOlderThan")),
+        begun("a-streamed-list-exactly")
+            .ask(watch("sendInitialEvents=true&resourceVersionMatch=Exact&resourceVersion={{version}}")),
+        begun("a-list-with-initial-events")
+            .ask(get("configmaps?sendInitialEvents=true&resourceVersionMatch=NotOlderThan")),
     ]
 }
 
@@ -162,8 +171,11 @@ fn refused() -> Vec<Case> {
         begun("a-watch-that-is-unsure").ask(get("configmaps?watch=maybe&timeoutSeconds=1&resourceVersion={{version}}")),
         begun("a-watch-that-is-none").ask(get("configmaps?watch=false")),
         begun("a-watch-that-is-zero").ask(get("configmaps?watch=0")),
-        begun("a-watch-with-nothing-said").given(create("configmaps", &settings("one", "web"))).ask(get("configmaps?watch&timeoutSeconds=1&resourceVersion={{version}}")),
-        begun("a-watch-of-a-namespace-that-is-not-there").ask(get("/api/v1/namespaces/none/configmaps?watch=true&timeoutSeconds=1&resourceVersion={{version}}")),
+        begun("a-watch-with-nothing-said")
+            .given(create("configmaps", &settings("one", "web")))
+            .ask(get("configmaps?watch&timeoutSeconds=1&resourceVersion={{version}}")),
+        begun("a-watch-of-a-namespace-that-is-not-there")
+            .ask(get("/api/v1/namespaces/none/configmaps?watch=true&timeoutSeconds=1&resourceVersion={{version}}")),
     ]
 }
 
@@ -177,6 +189,8 @@ fn forms() -> Vec<Case> {
         begun("a-watch-of-rows-in-an-unknown-form").ask(from("includeObject=Some").accept(AS_TABLE)),
         begun("a-watch-in-an-unknown-form").ask(from("").accept("text/plain")),
         begun("a-watch-in-yaml").ask(from("").accept("application/yaml")),
-        begun("a-watch-in-a-stream-of-json").given(create("configmaps", &settings("one", "web"))).ask(from("").accept("application/json;stream=watch")),
+        begun("a-watch-in-a-stream-of-json")
+            .given(create("configmaps", &settings("one", "web")))
+            .ask(from("").accept("application/json;stream=watch")),
     ]
 }

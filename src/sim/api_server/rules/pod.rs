@@ -9,7 +9,7 @@ use k8s_openapi::{
 use super::{
     Around,
     amount::refuse_unreadable,
-    limit_range, pod_admission, pod_defaults, pod_spec, qos, quota,
+    limit_range, pod_admission, pod_defaults, pod_parts, pod_spec, qos, quota,
     status::{self, Subject},
 };
 
@@ -32,7 +32,9 @@ pub fn prepare_create(mut pod: Pod, around: &Around<'_>, now: Timestamp) -> Resu
     pod_defaults::pod_level(&mut pod);
     pod.status = Some(first_status(&pod, now));
 
-    status::check(subject("Pod", &pod), &pod_spec::check(&pod, None))?;
+    let mut faults = pod_spec::check(&pod, None);
+    pod.spec.iter().for_each(|spec| pod_parts::check_tokens(spec, &mut faults));
+    status::check(subject("Pod", &pod), &faults)?;
     check_limit_ranges(&pod, around)?;
     pod_admission::check_overhead(&pod)?;
     check_quotas(&pod, None, around)?;

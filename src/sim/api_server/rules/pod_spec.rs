@@ -46,7 +46,6 @@ pub(super) fn check(pod: &Pod, old: Option<&Pod>) -> Vec<Fault> {
         faults.push(Fault::invalid("spec.activeDeadlineSeconds", seconds, detail));
     }
     pod_parts::check_tolerations(spec, &mut faults);
-    pod_parts::check_tokens(spec, &mut faults);
     if let Some(seconds) = spec.termination_grace_period_seconds.filter(|seconds| *seconds < 0) {
         faults.push(Fault::invalid(
             "spec.terminationGracePeriodSeconds",

@@ -35,10 +35,11 @@ pub fn path(kind: &str) -> Option<&'static [&'static str]> {
 /// The Pod that `workload` makes, as far as its template says: without a name of its own, and with what the server fills
 /// in. `None` if it makes no Pods, or has no template that can be read.
 pub fn pod(workload: &Value) -> Option<Pod> {
-    let template: PodTemplateSpec = part(workload, path(workload["kind"].as_str()?)?)?;
+    let mut template: Value = part(workload, path(workload["kind"].as_str()?)?)?;
+    pod_defaults::fill_in(&mut template);
+    let template: PodTemplateSpec = serde_json::from_value(template).ok()?;
     let mut pod = Pod { metadata: template.metadata.unwrap_or_default(), spec: template.spec, status: None };
     pod.metadata.name = Some("template".to_owned());
-    pod_defaults::fill_in(&mut pod);
     Some(pod)
 }
 

@@ -84,9 +84,11 @@ fn terms(selector: &str) -> Vec<&str> {
 }
 
 fn parts(term: &str) -> Option<(&str, &str, bool)> {
-    let at = term.char_indices().map(|(at, _)| at).find(|at| ["!=", "="].iter().any(|op| term[*at..].starts_with(op)))?;
+    let at =
+        term.char_indices().map(|(at, _)| at).find(|at| ["!=", "="].iter().any(|op| term[*at..].starts_with(op)))?;
     let (path, rest) = term.split_at(at);
-    let (operator, equal) = [("!=", false), ("==", true), ("=", true)].into_iter().find(|(op, _)| rest.starts_with(op))?;
+    let (operator, equal) =
+        [("!=", false), ("==", true), ("=", true)].into_iter().find(|(op, _)| rest.starts_with(op))?;
     Some((path, &rest[operator.len()..], equal))
 }
 
