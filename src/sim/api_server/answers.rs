@@ -46,6 +46,9 @@ pub(super) fn text(text: &'static str) -> Response<AnswerBody> {
 /// A failure.
 pub(super) fn refused(status: &Failure) -> Response<AnswerBody> {
     let code = status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+    if let (None, Some(message)) = (&status.status, &status.message) {
+        return response(code, "text/plain", Full::new(Bytes::from(message.clone())).boxed_unsync());
+    }
     let mut response = json(code, status);
     let wait = status.details.as_ref().and_then(|details| details.retry_after_seconds);
     if let Some(seconds) = wait.filter(|seconds| *seconds > 0) {

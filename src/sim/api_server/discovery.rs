@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     registry::{Registry, Resource, Subresource},
-    status::{Result, no_such_path},
+    status::{Result, no_page},
 };
 
 /// `/version`
@@ -14,6 +14,10 @@ pub(super) fn version() -> Value {
     json!({
         "major": "1",
         "minor": "37",
+        "emulationMajor": "1",
+        "emulationMinor": "37",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "36",
         "gitVersion": "v1.37.2",
         "gitCommit": "",
         "gitTreeState": "clean",
@@ -52,7 +56,7 @@ pub(super) fn groups(registry: &Registry) -> Value {
 
 /// `/apis/{group}`
 pub(super) fn group(registry: &Registry, group: &str) -> Result<Value> {
-    let versions = versions(registry).remove(group).ok_or_else(no_such_path)?;
+    let versions = versions(registry).remove(group).ok_or_else(no_page)?;
     let mut value = group_value(group, &versions);
     value["kind"] = "APIGroup".into();
     value["apiVersion"] = "v1".into();
@@ -64,10 +68,14 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Resu
     let of_version = |resource: &&std::sync::Arc<Resource>| resource.group == group && resource.version == version;
     let served: Vec<Value> = registry.all().filter(of_version).flat_map(|resource| rows(resource)).collect();
     if served.is_empty() {
-        return Err(no_such_path());
+        return Err(registry.nothing_in(group));
     }
-    let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Ok(json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": served }))
+    let mut list = json!({ "kind": "APIResourceList", "groupVersion": version, "resources": served });
+    if !group.is_empty() {
+        list["apiVersion"] = "v1".into();
+        list["groupVersion"] = format!("{group}/{version}").into();
+    }
+    Ok(list)
 }
 
 fn rows(resource: &Resource) -> Vec<Value> {
@@ -88,15 +96,18 @@ fn rows(resource: &Resource) -> Vec<Value> {
     for subresource in &resource.subresources {
         let name: &str = subresource.into();
         let ((group, version, kind), verbs) = (kind_of(resource, *subresource), verbs(*subresource));
-        rows.push(json!({
+        let mut row = json!({
             "name": format!("{}/{name}", resource.plural),
             "singularName": "",
             "namespaced": resource.namespaced,
-            "group": group,
-            "version": version,
             "kind": kind,
             "verbs": verbs,
-        }));
+        });
+        if (group, version) != (resource.group.as_str(), resource.version.as_str()) {
+            row["group"] = group.into();
+            row["version"] = version.into();
+        }
+        rows.push(row);
     }
     rows
 }
@@ -129,34 +140,42 @@ pub(super) fn aggregated(registry: &Registry, is_core: bool) -> Value {
         let versions: Vec<Value> = versions
             .map(|(version, resources)| json!({ "version": version, "resources": resources, "freshness": "Current" }))
             .collect();
-        json!({ "metadata": { "name": name }, "versions": versions })
+        let metadata = if name.is_empty() { json!({}) } else { json!({ "name": name }) };
+        json!({ "metadata": metadata, "versions": versions })
     };
     let items: Vec<Value> = groups.into_iter().map(group).collect();
     json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items })
 }
 
 fn aggregated_row(resource: &Resource) -> Value {
-    let kind = |(group, version, kind): (&str, &str, &str)| json!({ "group": group, "version": version, "kind": kind });
-    let subresources: Vec<Value> = resource
-        .subresources
-        .iter()
-        .map(|subresource| {
-            let name: &str = subresource.into();
-            json!({
-                "subresource": name,
-                "responseKind": kind(kind_of(resource, *subresource)),
-                "verbs": verbs(*subresource),
-            })
-        })
-        .collect();
-    json!({
+    // The group and version are said only where they are others than those of the row.
+    let kind = |(group, version, kind): (&str, &str, &str)| match (group, version) {
+        own if own == (resource.group.as_str(), resource.version.as_str()) => {
+            json!({ "group": "", "version": "", "kind": kind })
+        }
+        _ => json!({ "group": group, "version": version, "kind": kind }),
+    };
+    let mut row = json!({
         "resource": resource.plural,
         "responseKind": kind((&resource.group, &resource.version, &resource.kind)),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": resource.singular,
         "verbs": resource.verbs(),
-        "shortNames": resource.short_names,
-        "categories": resource.categories,
-        "subresources": subresources,
-    })
+    });
+    let subresources = resource.subresources.iter().map(|subresource| {
+        let name: &str = subresource.into();
+        let kind = kind(kind_of(resource, *subresource));
+        json!({ "subresource": name, "responseKind": kind, "verbs": verbs(*subresource) })
+    });
+    let lists = [
+        ("shortNames", json!(resource.short_names)),
+        ("categories", json!(resource.categories)),
+        ("subresources", subresources.collect()),
+    ];
+    for (name, list) in lists {
+        if list.as_array().is_some_and(|list| !list.is_empty()) {
+            row[name] = list;
+        }
+    }
+    row
 }

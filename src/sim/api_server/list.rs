@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
+    list_options,
     object::{Form, Object},
     registry::{Resource, Shape},
     request::{Call, View},
@@ -31,7 +32,8 @@ impl Continue {
     }
 
     fn decoded(text: &str) -> Result<Self> {
-        let problem = || bad_request("continue key is not valid: it was not made by this server");
+        let problem =
+            || bad_request("invalid continue token: continue key is not valid: it was not made by this server");
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| problem())?;
         serde_json::from_slice(&bytes).map_err(|_| problem())
     }
@@ -44,18 +46,10 @@ enum AsOf {
 }
 
 fn as_of(call: &Call, current: u64) -> Result<AsOf> {
-    let asked = call.number("resourceVersion")?;
-    match (asked, call.option("resourceVersionMatch")) {
-        (None | Some(0), "Exact") => {
-            Err(bad_request("resourceVersionMatch \"Exact\" is forbidden without a resourceVersion that is not 0"))
-        }
-        (None, "NotOlderThan") => {
-            Err(bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided"))
-        }
+    match (list_options::list_version(call)?, call.option("resourceVersionMatch")) {
         (Some(version), _) if version > current => Err(too_large_version(version, current)),
         (Some(version), "Exact") => Ok(AsOf::Exactly(version)),
-        (_, "" | "NotOlderThan") => Ok(AsOf::Now),
-        (_, other) => Err(bad_request(format!("resourceVersionMatch: Unsupported value: {other:?}"))),
+        _ => Ok(AsOf::Now),
     }
 }
 
@@ -70,20 +64,25 @@ pub(super) struct List {
 /// # Errors
 /// 410 when the version that a page continues is forgotten, 504 when the version lies in the future.
 pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call: &Call) -> Result<List> {
+    list_options::check_list(call)?;
     let current = store.version();
     // The watch cache answers version 0, and it does not page.
     let from_cache = call.option("resourceVersion") == "0";
-    let limit = call.number("limit")?.filter(|limit| *limit > 0 && !from_cache);
+    let limit = list_options::number(call, "limit")?.filter(|limit| *limit > 0 && !from_cache);
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let token = match call.option("continue") {
         "" => None,
         text => Some(Continue::decoded(text)?),
     };
+    if token.is_some() && !matches!(call.option("resourceVersion"), "" | "0") {
+        return Err(bad_request("specifying resource version is not allowed when using continue"));
+    }
     let version = match (&token, as_of(call, current)?) {
         (Some(token), _) => token.version,
         (None, AsOf::Exactly(version)) => version,
         (None, AsOf::Now) => current,
     };
+    let says_when_last = matches!(resource.shape, Shape::Custom { .. });
     let table = store.table(resource);
     let past;
     let objects = if version == current {
@@ -92,7 +91,7 @@ pub(super) fn list(store: &mut Store, resource: &Resource, filter: &Filter, call
         past = table.at(version).ok_or_else(|| too_old(&token, version))?;
         &past
     };
-    Ok(page(objects, filter, &Request { version, limit, after: token.map(|token| token.after) }))
+    Ok(page(objects, filter, &Request { version, limit, after: token.map(|token| token.after), says_when_last }))
 }
 
 fn too_old(token: &Option<Continue>, version: u64) -> super::status::Failure {
@@ -109,6 +108,8 @@ struct Request {
     version: u64,
     limit: usize,
     after: Option<Key>,
+    /// Whether the list says that there is no next page.
+    says_when_last: bool,
 }
 
 fn page(objects: &BTreeMap<Key, Arc<Object>>, filter: &Filter, request: &Request) -> List {
@@ -125,6 +126,9 @@ fn page(objects: &BTreeMap<Key, Arc<Object>>, filter: &Filter, request: &Request
         last = Some(key);
     }
     let mut metadata = json!({ "resourceVersion": request.version.to_string() });
+    if request.says_when_last {
+        metadata["continue"] = "".into();
+    }
     if selected.peek().is_some()
         && let Some(last) = last
     {

@@ -14,6 +14,7 @@ mod audit;
 mod crd;
 mod discovery;
 mod list;
+mod list_options;
 mod meta;
 mod object;
 mod openapi;

@@ -118,7 +118,7 @@ impl Serialize for ShownMetadata<'_> {
 
 /// The object of a bookmark: its type and the version that the watch has reached.
 pub(super) fn bookmark(api_version: &str, kind: &str, version: u64, ends_initial_events: bool) -> Value {
-    let mut metadata = json!({ "resourceVersion": version.to_string(), "creationTimestamp": null });
+    let mut metadata = json!({ "resourceVersion": version.to_string() });
     if ends_initial_events {
         metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
     }

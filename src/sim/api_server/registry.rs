@@ -13,7 +13,12 @@ use k8s_openapi::{
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-use super::{rules::schema::Structural, table::CustomColumn, typed::typed};
+use super::{
+    rules::schema::Structural,
+    status::{Failure, no_page, no_such_path},
+    table::CustomColumn,
+    typed::typed,
+};
 
 /// A part of an object with a path of its own, or an action on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
@@ -135,7 +140,19 @@ impl Resource {
     /// What can be done with objects.
     pub(super) fn verbs(&self) -> &'static [&'static str] {
         const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-        if self.is_review() { &["create"] } else { ALL }
+        const CUSTOM: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+        const NAMESPACES: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+        match self.shape {
+            _ if self.is_review() => &["create"],
+            _ if self.is("namespaces") => NAMESPACES,
+            Shape::Builtin { .. } => ALL,
+            Shape::Custom { .. } => CUSTOM,
+        }
+    }
+
+    /// Whether an update makes what is not there.
+    pub(super) fn is_made_by_update(&self) -> bool {
+        ["leases.coordination.k8s.io", "limitranges", "events"].contains(&self.table.as_str())
     }
 
     /// Whether an update must name the version it was made from.
@@ -177,6 +194,12 @@ impl Registry {
     /// The resource whose objects are kept in a table.
     pub(super) fn of_table(&self, table: &str) -> Option<&Arc<Resource>> {
         self.all().find(|resource| resource.table == table)
+    }
+
+    /// What is answered to a path in a group that leads nowhere: custom kinds are not served where nothing else is.
+    pub(super) fn nothing_in(&self, group: &str) -> Failure {
+        let is_builtin = |resource: &&Arc<Resource>| matches!(resource.shape, Shape::Builtin { .. });
+        if self.all().filter(is_builtin).any(|resource| resource.group == group) { no_such_path() } else { no_page() }
     }
 
     /// All resources, by group, version and plural.
@@ -243,8 +266,10 @@ const POD_FIELDS: &[&str] = &[
     "spec.restartPolicy",
     "spec.schedulerName",
     "spec.serviceAccountName",
+    "spec.hostNetwork",
     "status.phase",
     "status.podIP",
+    "status.podIPs",
     "status.nominatedNodeName",
 ];
 const EVENT_FIELDS: &[&str] = &[
@@ -257,6 +282,7 @@ const EVENT_FIELDS: &[&str] = &[
     "involvedObject.fieldPath",
     "reason",
     "reportingComponent",
+    "source",
     "type",
 ];
 const NEW_EVENT_FIELDS: &[&str] = &[
@@ -301,7 +327,7 @@ const BUILTINS: &[Builtin] = builtins! {
     "" "v1" "serviceaccounts" ServiceAccount(core) &["sa"], NAMESPACED, &[], NO_GENERATION, &[];
     "" "v1" "services" Service(core) &["svc"], NAMESPACED, STATUS, NO_GENERATION, &["spec.clusterIP", "spec.type"];
     "apps" "v1" "deployments" Deployment(apps) &["deploy"], NAMESPACED, SCALED, GENERATION, &[];
-    "apps" "v1" "replicasets" ReplicaSet(apps) &["rs"], NAMESPACED, SCALED, GENERATION, &["status.replicas"];
+    "apps" "v1" "replicasets" ReplicaSet(apps) &["rs"], NAMESPACED, SCALED, GENERATION, &[];
     "apps" "v1" "statefulsets" StatefulSet(apps) &["sts"], NAMESPACED, SCALED, GENERATION, &[];
     "apps" "v1" "daemonsets" DaemonSet(apps) &["ds"], NAMESPACED, STATUS, GENERATION, &[];
     "apps" "v1" "controllerrevisions" ControllerRevision(apps) &[], NAMESPACED, &[], NO_GENERATION, &[];

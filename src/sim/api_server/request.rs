@@ -96,9 +96,14 @@ impl Call {
         self.query.get(name).map_or("", String::as_str)
     }
 
-    /// Whether a query parameter is `true` or `1`.
+    /// Whether a query parameter is given at all.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.query.contains_key(name)
+    }
+
+    /// Whether a query parameter is given and does not say no.
     pub(super) fn is_set(&self, name: &str) -> bool {
-        matches!(self.option(name), "true" | "1")
+        self.query.get(name).is_some_and(|text| text != "0" && !text.eq_ignore_ascii_case("false"))
     }
 
     /// A query parameter that is a number, if it is given; 400 when it is none.

@@ -22,12 +22,12 @@ use super::{
     object::Object,
     openapi,
     patch::Patch,
-    registry::Subresource,
+    registry::{Shape, Subresource},
     request::{Call, View},
     reviews,
     route::{Path, Route, parse},
     selectors::Filter,
-    status::{Result, bad_request, method_not_allowed, no_such_path},
+    status::{Result, bad_request, method_not_allowed, no_page, no_such_path, not_found},
     table, watch,
     write::{Answer, Outcome, Target, Write, admission, admit, delete::Deletion, scale},
 };
@@ -72,6 +72,11 @@ impl Door {
         };
         let answered = match parse(parts.uri.path()) {
             Route::Resource(path) => return self.resource(&call, path, body).await,
+            Route::Version | Route::Core | Route::Groups | Route::Group(_) | Route::GroupVersion { .. }
+                if call.method != Method::GET =>
+            {
+                Err(method_not_allowed())
+            }
             Route::Health => Ok(text("ok")),
             Route::Version => Ok(json(200, &discovery::version())),
             Route::OpenApi => Ok(json(200, &openapi::index(&self.server.lock().registry))),
@@ -90,7 +95,7 @@ impl Door {
             Route::GroupVersion { group, version } => {
                 discovery::resources(&self.server.lock().registry, &group, &version).map(|value| json(200, &value))
             }
-            Route::Unknown => Err(no_such_path()),
+            Route::Unknown => Err(no_page()),
         };
         answered.unwrap_or_else(|status| refused(&status))
     }
@@ -118,20 +123,25 @@ impl Door {
 
     fn target(&self, path: Path) -> Result<Target> {
         let store = self.server.lock();
-        let found = store.registry.find(&path.group, &path.version, &path.plural).ok_or_else(no_such_path)?;
+        let found = store.registry.find(&path.group, &path.version, &path.plural);
+        let found = found.ok_or_else(|| store.registry.nothing_in(&path.group))?;
+        let is_custom = matches!(found.shape, Shape::Custom { .. });
         let subresource: Option<Subresource> = match path.subresource.as_str() {
             "" => None,
-            name => Some(name.parse().map_err(|_| no_such_path())?),
+            name => match name.parse() {
+                Ok(subresource) if found.has(subresource) => Some(subresource),
+                _ if is_custom => return Err(not_found(found, &path.name)),
+                _ => return Err(no_such_path()),
+            },
         };
-        let is_served = subresource.is_none_or(|subresource| found.has(subresource));
         // Objects in namespaces have one in their path, unless all namespaces are asked for.
         let fits = if found.namespaced {
             !path.namespace.is_empty() || path.name.is_empty()
         } else {
             path.namespace.is_empty()
         };
-        if !is_served || !fits {
-            return Err(no_such_path());
+        if !fits {
+            return Err(store.registry.nothing_in(&path.group));
         }
         Ok(Target { resource: found.clone(), namespace: path.namespace, name: path.name, subresource })
     }
@@ -161,6 +171,9 @@ impl Door {
                 let events = watch::open(&self.server, &target.resource, filter(call, target)?, (call, view))?;
                 let frames = events.map(|lines| Ok::<_, Infallible>(Frame::data(lines)));
                 Ok((response(200, "application/json", StreamBody::new(frames).boxed_unsync()), false))
+            }
+            "deletecollection" if target.resource.is("namespaces") || target.is_everywhere() => {
+                Err(method_not_allowed())
             }
             "create" | "update" | "patch" | "delete" | "deletecollection" => {
                 let outcome = self.write(call, target, verb, body).await?;

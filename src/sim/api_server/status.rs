@@ -72,6 +72,11 @@ pub(super) fn no_such_path() -> Failure {
     with_no_details(failure(404, "NotFound", "the server could not find the requested resource"))
 }
 
+/// 404 in plain text: nothing that is said in JSON is near the path.
+pub(super) fn no_page() -> Failure {
+    Box::new(Status { code: Some(404), message: Some("404 page not found\n".into()), ..Status::default() })
+}
+
 /// 409 for a name that is taken.
 pub(super) fn already_exists(resource: &Resource, name: &str) -> Failure {
     let status = failure(409, "AlreadyExists", format!("{} {name:?} already exists", resource.table));
@@ -126,16 +131,23 @@ pub(super) fn invalid(resource: &Resource, name: &str, causes: &[Cause]) -> Fail
 
 /// 422 for options of a request, as `PatchOptions.meta.k8s.io "" is invalid: ...`.
 pub(super) fn invalid_options(kind: &str, cause: &Cause) -> Failure {
-    let text = format!("{kind}.meta.k8s.io \"\" is invalid: {}: {}", cause.field, cause.message);
-    let mut status = failure(422, "Invalid", text);
+    refused_options(kind, std::slice::from_ref(cause))
+}
+
+/// The same for several causes.
+pub(super) fn refused_options(kind: &str, causes: &[Cause]) -> Failure {
+    let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
+    let mut status = failure(422, "Invalid", format!("{kind}.meta.k8s.io \"\" is invalid: {text}"));
+    let cause = |cause: &Cause| StatusCause {
+        reason: Some(cause.reason.into()),
+        message: Some(cause.message.clone()),
+        field: Some(cause.field.clone()),
+    };
     status.details = Some(StatusDetails {
         group: Some("meta.k8s.io".into()),
         kind: Some(kind.into()),
-        causes: Some(vec![StatusCause {
-            reason: Some(cause.reason.into()),
-            message: Some(cause.message.clone()),
-            field: Some(cause.field.clone()),
-        }]),
+        causes: Some(causes.iter().map(cause).collect()),
         ..StatusDetails::default()
     });
     status

@@ -14,12 +14,12 @@ use tokio::{
 };
 
 use super::{
-    ApiServer,
+    ApiServer, list_options,
     object::{Form, Object, bookmark},
     registry::Resource,
     request::{Call, View},
     selectors::Filter,
-    status::{Cause, Failure, Result, expired, invalid_options},
+    status::{Failure, Result, expired},
     store::{Event, Table},
     table,
 };
@@ -58,8 +58,9 @@ pub(super) fn open(
     filter: Filter,
     (call, view): (&Call, View),
 ) -> Result<impl Stream<Item = Bytes> + Send + use<>> {
-    let streams_list = streams_list(call)?;
-    let asked = call.number("resourceVersion")?;
+    list_options::check_watch(call)?;
+    let streams_list = call.is_set("sendInitialEvents");
+    let asked = list_options::first_version(call)?;
     let mut store = server.lock();
     let current = store.version();
     let table = store.table(resource);
@@ -73,28 +74,12 @@ pub(super) fn open(
             }
             watch.first = Some(lines.freeze());
         }
+        None if call.has("sendInitialEvents") => {}
         None | Some(0) => watch.first = Some(watch.state(table).freeze()),
         Some(version) => watch.reached = version,
     }
     drop(store);
     Ok(stream::unfold(watch, |mut watch| async { watch.next().await.map(|lines| (lines, watch)) }))
-}
-
-/// Whether the watch begins with the whole state as events (a streaming list).
-fn streams_list(call: &Call) -> Result<bool> {
-    let matching = call.option("resourceVersionMatch");
-    let problem = |field: &str, message: &str| Err(invalid_options("ListOptions", &Cause::forbidden(field, message)));
-    match (call.option("sendInitialEvents"), matching) {
-        ("", "") => Ok(false),
-        ("", _) => problem(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ),
-        (_, "NotOlderThan") => Ok(call.is_set("sendInitialEvents")),
-        (_, _) => {
-            problem("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-        }
-    }
 }
 
 impl Watch {
@@ -106,7 +91,9 @@ impl Watch {
         (call, view): (&Call, View),
         grown: Receiver<u64>,
     ) -> Result<Self> {
-        let timeout = call.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
+        let timeout = list_options::number(call, "timeoutSeconds")?
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0);
         let now = Instant::now();
         Ok(Self {
             server: server.clone(),

@@ -13,6 +13,8 @@ static TIME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)").expect("it is written here")
 });
 
+static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d+s$").expect("it is written here"));
+
 /// An answer as it came.
 pub struct Seen {
     /// The HTTP code.
@@ -51,12 +53,20 @@ fn all(headers: &HeaderMap, name: &str) -> Vec<String> {
 }
 
 fn read(body: &[u8]) -> Value {
+    let is_event = |value: &Value| value.get("type").is_some() && value.get("object").is_some();
     if let Ok(value) = serde_json::from_slice(body) {
-        return value;
+        return if is_event(&value) { Value::Array(told(vec![value])) } else { value };
     }
     let text = String::from_utf8_lossy(body);
     let lines: Option<Vec<Value>> = text.lines().map(|line| serde_json::from_str(line).ok()).collect();
-    lines.map_or_else(|| Value::String(text.into_owned()), Value::Array)
+    lines.map_or_else(|| Value::String(text.into_owned()), |lines| Value::Array(told(lines)))
+}
+
+/// Events without the bookmarks that come when time has passed.
+fn told(mut events: Vec<Value>) -> Vec<Value> {
+    let ends_a_list = |event: &Value| event.pointer("/object/metadata/annotations").is_some();
+    events.retain(|event| event["type"] != "BOOKMARK" || ends_a_list(event) || event["object"]["kind"] == "Table");
+    events
 }
 
 fn normalise(value: &mut Value, key: &str, kept: &BTreeMap<String, String>) {
@@ -69,6 +79,9 @@ fn normalise(value: &mut Value, key: &str, kept: &BTreeMap<String, String>) {
         }
         Value::Array(items) => {
             items.iter_mut().for_each(|item| normalise(item, key, kept));
+            if key == "columnDefinitions" {
+                items.iter_mut().for_each(|column| column["description"] = "<words>".into());
+            }
             if key == "managedFields" {
                 items.sort_by_key(Value::to_string);
             }
@@ -78,6 +91,7 @@ fn normalise(value: &mut Value, key: &str, kept: &BTreeMap<String, String>) {
             let known = kept.iter().find(|(_, value)| *value == text);
             *text = known.map_or_else(|| "<version>".to_owned(), |(name, _)| format!("<{name}>"));
         }
+        Value::String(text) if key == "cells" && AGE.is_match(text) => *text = "<age>".into(),
         Value::String(text) if key == "continue" && !text.is_empty() => *text = "<continue>".into(),
         Value::String(text) => *text = normalised_text(text, kept),
         _ => {}
@@ -109,4 +123,42 @@ pub fn in_order(mut answer: Answer) -> Answer {
         *message = format!("{before}[{}]", parts.join(", "));
     }
     answer
+}
+
+/// The same answer without the words of decoders and printers, which each language has its own of: only what comes
+/// before them is left of a message.
+pub fn in_any_words(mut answer: Answer) -> Answer {
+    let causes = answer.pointer_mut("/body/details/causes").and_then(Value::as_array_mut);
+    for cause in causes.into_iter().flatten() {
+        cut(cause.get_mut("message"));
+    }
+    cut(answer.pointer_mut("/body/message"));
+    for warning in answer.pointer_mut("/headers/warning").and_then(Value::as_array_mut).into_iter().flatten() {
+        cut(Some(warning));
+    }
+    answer
+}
+
+static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+    let begins = [
+        r"must be of type \w+\)",
+        r"cannot be handled as an? \w+: [^s]",
+        "error decoding patch",
+        "continue key is not valid",
+        r#"patch: Invalid value: "\{"#,
+        r#"^Invalid value: "\{"#,
+        r"406: Not Acceptable",
+        "only the following media types are accepted",
+        "couldn't get version/kind",
+    ];
+    Regex::new(&begins.join("|")).expect("it is written here")
+});
+
+fn cut(text: Option<&mut Value>) {
+    if let Some(Value::String(text)) = text
+        && let Some(found) = WORDS.find(text)
+    {
+        text.truncate(found.end());
+        text.push_str(" ...");
+    }
 }

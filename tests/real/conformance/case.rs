@@ -24,6 +24,10 @@ pub struct Step {
     pub differences: Vec<Difference>,
     /// Whether the real server says several things in any order.
     pub in_any_order: bool,
+    /// Whether what decoders and printers say may be said in other words.
+    pub in_any_words: bool,
+    /// The part of the answer that is compared.
+    pub part: fn(Value) -> Value,
 }
 
 /// What is expected of the answers to a request.
@@ -84,12 +88,33 @@ impl Case {
         self
     }
 
+    /// Only a part of the answers to the last request is compared.
+    pub fn only(mut self, part: fn(Value) -> Value) -> Self {
+        self.last().part = part;
+        self
+    }
+
+    /// In all answers, what decoders and printers say may be said in other words.
+    pub fn in_any_words(mut self) -> Self {
+        self.steps.iter_mut().for_each(|step| step.in_any_words = true);
+        self
+    }
+
     fn last(&mut self) -> &mut Step {
         self.steps.last_mut().expect("a case begins with a request")
     }
 
     fn step(mut self, request: Request, aim: Aim) -> Self {
-        self.steps.push(Step { request, aim, kept: Vec::new(), differences: Vec::new(), in_any_order: false });
+        let step = Step {
+            request,
+            aim,
+            kept: Vec::new(),
+            differences: Vec::new(),
+            in_any_order: false,
+            in_any_words: false,
+            part: |answer| answer,
+        };
+        self.steps.push(step);
         self
     }
 }

@@ -93,3 +93,135 @@ fn running(name: &str, resources: &Value) -> Value {
         "allocatedResources": resources["requests"], "resources": resources,
     })
 }
+
+/// Two settings, with labels, an annotation and a finalizer.
+pub fn config_map(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "labels": { "app": "web" },
+            "annotations": { "example.com/note": "x" },
+            "finalizers": ["example.com/hold"],
+        },
+        "data": { "a": "1", "b": "2" },
+    })
+}
+
+/// Two replicas of a Pod with two containers, `app` and `log`.
+pub fn deployment(name: &str) -> Value {
+    let mut app = container("app", &sizes(["500m", "256Mi"], ["1", "512Mi"]));
+    app["ports"] = json!([{ "containerPort": 80 }]);
+    app["env"] = json!([{ "name": "A", "value": "1" }]);
+    app["args"] = json!(["a", "b"]);
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name, "labels": { "app": "web" } },
+        "spec": {
+            "replicas": 2,
+            "selector": { "matchLabels": { "app": "web" } },
+            "template": {
+                "metadata": { "labels": { "app": "web" } },
+                "spec": {
+                    "containers": [app, container("log", &json!({}))],
+                    "volumes": [{ "name": "one", "emptyDir": {} }],
+                    "tolerations": [{ "key": "a", "operator": "Exists" }],
+                },
+            },
+        },
+    })
+}
+
+/// A definition of kind Widget in a group: lists that merge in each way, defaults, rules, status and scale.
+pub fn widgets(group: &str) -> Value {
+    let text = json!({ "type": "string" });
+    let parts = json!({
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name", "port"],
+        "items": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": text, "port": { "type": "integer", "default": 80 }, "note": text,
+                "args": { "type": "array", "items": text },
+            },
+        },
+    });
+    let spec = json!({
+        "type": "object",
+        "default": {},
+        "x-kubernetes-validations": [
+            { "rule": "!has(self.size) || self.size < 40", "message": "size must be below 40" },
+            { "rule": "!has(self.fixed) || !has(oldSelf.fixed) || self.fixed == oldSelf.fixed", "message": "fixed cannot change", "fieldPath": ".fixed" },
+        ],
+        "properties": {
+            "size": { "type": "integer", "minimum": 0, "maximum": 100 },
+            "mode": { "type": "string", "enum": ["Slow", "Fast"], "default": "Slow" },
+            "fixed": text,
+            "labels": { "type": "object", "additionalProperties": text },
+            "choice": { "type": "object", "x-kubernetes-map-type": "atomic", "properties": { "a": text, "b": text } },
+            "tags": { "type": "array", "x-kubernetes-list-type": "set", "items": text },
+            "steps": { "type": "array", "items": text },
+            "parts": parts,
+            "extra": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+            "share": { "x-kubernetes-int-or-string": true },
+            "empty": { "type": "string", "nullable": true },
+        },
+    });
+    let status = json!({
+        "type": "object",
+        "properties": {
+            "ready": { "type": "integer" },
+            "selector": text,
+            "conditions": {
+                "type": "array",
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+                "items": { "type": "object", "required": ["type", "status"], "properties": { "type": text, "status": text } },
+            },
+        },
+    });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("widgets.{group}") },
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": { "plural": "widgets", "singular": "widget", "kind": "Widget", "shortNames": ["wd"], "categories": ["all"] },
+            "versions": [{
+                "name": "v1",
+                "served": true,
+                "storage": true,
+                "subresources": {
+                    "status": {},
+                    "scale": { "specReplicasPath": ".spec.size", "statusReplicasPath": ".status.ready", "labelSelectorPath": ".status.selector" },
+                },
+                "selectableFields": [{ "jsonPath": ".spec.mode" }],
+                "schema": { "openAPIV3Schema": { "type": "object", "properties": { "spec": spec, "status": status } } },
+            }],
+        },
+    })
+}
+
+/// A Widget with something in each of its lists and maps.
+pub fn widget(name: &str) -> Value {
+    json!({
+        "apiVersion": "example.com/v1",
+        "kind": "Widget",
+        "metadata": { "name": name },
+        "spec": {
+            "size": 2,
+            "fixed": "a",
+            "labels": { "a": "1" },
+            "choice": { "a": "1" },
+            "tags": ["x", "y"],
+            "steps": ["one", "two"],
+            "parts": [{ "name": "left", "note": "l" }, { "name": "right", "port": 81 }],
+            "extra": { "any": { "thing": [1] } },
+        },
+    })
+}

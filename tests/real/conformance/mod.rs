@@ -9,10 +9,18 @@
 //! conformance:: -- --nocapture`. `CONFORMANCE_FLAGS` are given to it, `--emulated-version=1.36` for one.
 
 mod answer;
+mod applies;
 mod case;
+mod definitions;
+mod deletions;
+mod discovery;
 mod eviction;
 mod fixture;
+mod kinds;
 mod known;
+mod lists;
+mod objects;
+mod patches;
 mod pods_changed;
 mod pods_created;
 mod report;
@@ -21,6 +29,8 @@ mod resize_admission;
 mod resize_parts;
 mod resize_rules;
 mod side;
+mod tables;
+mod watches;
 
 use std::collections::BTreeSet;
 
@@ -38,7 +48,7 @@ use tailor::{
 };
 
 use self::{
-    case::{Case, create, strategic},
+    case::{Case, create, get, strategic},
     side::Side,
 };
 use crate::support::control_plane;
@@ -56,7 +66,19 @@ fn all_cases() -> Vec<Case> {
         resize_admission::cases(),
         eviction::cases(),
     ];
-    themes.into_iter().flatten().collect()
+    let common = [
+        patches::cases(),
+        applies::cases(),
+        watches::cases(),
+        lists::cases(),
+        tables::cases(),
+        objects::cases(),
+        deletions::cases(),
+        kinds::cases(),
+        definitions::cases(),
+        discovery::cases(),
+    ];
+    themes.into_iter().flatten().chain(common.into_iter().flatten().map(Case::in_any_words)).collect()
 }
 
 #[tokio::test]
@@ -106,7 +128,9 @@ async fn prepare(side: &Side) {
     let definition = VerticalResizePolicy::crd();
     definitions.create(&PostParams::default(), &definition).await.expect("the definition is valid");
     let grow = json!({ "spec": { "containers": [{ "name": "app", "resources": { "requests": { "cpu": "600m" } } }] } });
-    let mut cases = case::case("prepared");
+    let mut cases = case::case("prepared")
+        .given(create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &fixture::widgets("example.com")))
+        .until(get("example.com/v1/widgets"), 200);
     for node in fixture::nodes() {
         cases = cases.given(create("/api/v1/nodes", &node));
     }

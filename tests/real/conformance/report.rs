@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{
-    answer::{Answer, in_order},
+    answer::{Answer, in_any_words, in_order},
     case::{Aim, Body, Case, Request, Step},
 };
 
@@ -49,8 +49,12 @@ fn of_step(step: &Step, embedded: &Answer, real: &Answer) -> Vec<String> {
 }
 
 fn disagreements(step: &Step, embedded: &Answer, real: &Answer) -> Vec<String> {
-    let ordered = |answer: &Answer| if step.in_any_order { in_order(answer.clone()) } else { answer.clone() };
-    let found = differing(&ordered(embedded), &ordered(real));
+    let looked_at = |answer: &Answer| {
+        let answer = (step.part)(answer.clone());
+        let answer = if step.in_any_order { in_order(answer) } else { answer };
+        if step.in_any_words { in_any_words(answer) } else { answer }
+    };
+    let found = differing(&looked_at(embedded), &looked_at(real));
     let is_meant =
         |at: &str, place: &str| place.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let mut lines = Vec::new();

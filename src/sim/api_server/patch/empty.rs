@@ -28,17 +28,75 @@ pub(crate) fn parts(resource: &Resource) -> Value {
         "configmaps" | "secrets" | "serviceaccounts" | "priorityclasses.scheduling.k8s.io" => {
             return json!({ "metadata": {} });
         }
-        "events" => return json!({ "metadata": {}, "involvedObject": {}, "source": {} }),
-        "events.events.k8s.io" => return json!({ "metadata": {}, "regarding": {} }),
-        _ => json!({}),
-    };
-    let status = match resource.table.as_str() {
-        "nodes" => json!({ "daemonEndpoints": { "kubeletEndpoint": {} }, "nodeInfo": {} }),
-        "services" => json!({ "loadBalancer": {} }),
-        "poddisruptionbudgets.policy" => {
-            json!({ "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0 })
+        "events" => {
+            return json!({
+                "metadata": {}, "involvedObject": {}, "source": {}, "firstTimestamp": null, "lastTimestamp": null,
+                "eventTime": null, "reportingComponent": "", "reportingInstance": "",
+            });
+        }
+        "events.events.k8s.io" => {
+            return json!({
+                "metadata": {}, "regarding": {}, "deprecatedSource": {}, "deprecatedFirstTimestamp": null,
+                "deprecatedLastTimestamp": null, "eventTime": null,
+            });
         }
         _ => json!({}),
     };
-    json!({ "metadata": {}, "spec": spec, "status": status })
+    json!({ "metadata": {}, "spec": spec, "status": status(resource) })
+}
+
+/// What the status of a built-in kind says when nothing is known.
+fn status(resource: &Resource) -> Value {
+    match resource.table.as_str() {
+        "nodes" => {
+            let texts = [
+                "architecture",
+                "bootID",
+                "containerRuntimeVersion",
+                "kernelVersion",
+                "kubeProxyVersion",
+                "kubeletVersion",
+                "machineID",
+                "operatingSystem",
+                "osImage",
+                "systemUUID",
+            ];
+            let info: serde_json::Map<_, _> = texts.map(|name| (name.to_owned(), json!(""))).into_iter().collect();
+            json!({ "daemonEndpoints": { "kubeletEndpoint": { "Port": 0 } }, "nodeInfo": info })
+        }
+        "services" => json!({ "loadBalancer": {} }),
+        "replicasets.apps" => json!({ "replicas": 0 }),
+        "statefulsets.apps" => json!({ "availableReplicas": 0, "replicas": 0 }),
+        "daemonsets.apps" => json!({
+            "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
+        }),
+        "poddisruptionbudgets.policy" => {
+            json!({ "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0 })
+        }
+        "horizontalpodautoscalers.autoscaling" => json!({ "currentMetrics": null, "desiredReplicas": 0 }),
+        _ => json!({}),
+    }
+}
+
+/// The parts that are written even when nothing was said, as clients see them.
+pub(crate) fn written(resource: &Resource) -> Value {
+    let parts = parts(resource);
+    match resource.table.as_str() {
+        "events" | "events.events.k8s.io" => parts,
+        "nodes" | "namespaces" | "resourcequotas" | "poddisruptionbudgets.policy" => {
+            json!({ "spec": {}, "status": parts["status"] })
+        }
+        "leases.coordination.k8s.io" => json!({ "spec": {} }),
+        "cronjobs.batch" => {
+            json!({ "spec": { "jobTemplate": { "metadata": {}, "spec": { "template": { "metadata": {} } } } }, "status": {} })
+        }
+        "jobs.batch" => json!({ "spec": { "template": { "metadata": {} } }, "status": {} }),
+        "deployments.apps"
+        | "replicasets.apps"
+        | "statefulsets.apps"
+        | "daemonsets.apps"
+        | "services"
+        | "horizontalpodautoscalers.autoscaling" => json!({ "status": parts["status"] }),
+        _ => Value::Null,
+    }
 }

@@ -67,6 +67,9 @@ pub(crate) fn without_server_fields(mut fields: FieldSet) -> FieldSet {
     }
     if let Some(metadata) = fields.children.get_mut("f:metadata") {
         metadata.owned = false;
+        if metadata.is_empty() {
+            fields.children.remove("f:metadata");
+        }
     }
     fields
 }

@@ -8,14 +8,19 @@ use crate::sim::api_server::{
     crd, meta,
     registry::{Resource, Shape},
     request::{Call, FieldValidation},
-    status::{Result, bad_request},
+    status::{Failure, Result, bad_request},
     typed::{canonical_quantities, drop_empty_parts, typed, unknown_fields},
 };
 
 /// Checks that an object is of the kind and in the namespace and of the name that the request says, and says so itself.
 pub(crate) fn identify(resource: &Resource, namespace: &str, name: &str, object: &mut Value) -> Result<()> {
     if !object.is_object() {
-        return Err(bad_request("the object provided is unrecognized (must be of type Object)"));
+        return Err(unrecognized(resource, "it is no object"));
+    }
+    for field in ["kind", "apiVersion"] {
+        if matches!(resource.shape, Shape::Custom { .. }) && object[field].as_str().is_none_or(str::is_empty) {
+            return Err(unrecognized(resource, &format!("Object '{field}' is missing in '{object}'")));
+        }
     }
     for (field, expected) in [("apiVersion", resource.api_version()), ("kind", resource.kind.clone())] {
         match object[field].as_str() {
@@ -51,6 +56,10 @@ pub(crate) fn identify(resource: &Resource, namespace: &str, name: &str, object:
         }
     }
     Ok(())
+}
+
+fn unrecognized(resource: &Resource, why: &str) -> Failure {
+    bad_request(format!("the object provided is unrecognized (must be of type {}): {why}", resource.kind))
 }
 
 /// Brings an object into the form in which it is stored: checked against its type or schema, and defaulted.

@@ -5,18 +5,20 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::sim::api_server::{meta, registry::Resource, rules::pod_defaults};
+use crate::sim::api_server::{meta, patch::empty, registry::Resource, rules::pod_defaults};
 
 /// Fills what is absent.
 pub(crate) fn fill(resource: &Resource, object: &mut Value) {
+    pod_template(resource, object);
     let defaults = match resource.table.as_str() {
         "pods" => return pod_defaults::fill_in(object),
         "limitranges" => return limit_range(object),
+        "nodes" => node(object),
         "deployments.apps" => deployment(object),
         "replicasets.apps" => json!({ "spec": { "replicas": 1 } }),
-        "statefulsets.apps" => stateful_set(),
-        "daemonsets.apps" => daemon_set(),
-        "jobs.batch" => json!({ "spec": { "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false } }),
+        "statefulsets.apps" => stateful_set(object),
+        "daemonsets.apps" => daemon_set(object),
+        "jobs.batch" => job(object),
         "cronjobs.batch" => cron_job(),
         "services" => service(object),
         "namespaces" => {
@@ -29,9 +31,55 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
         }
         "horizontalpodautoscalers.autoscaling" => json!({ "spec": { "minReplicas": 1 } }),
         "priorityclasses.scheduling.k8s.io" => json!({ "preemptionPolicy": "PreemptLowerPriority" }),
-        _ => return,
+        _ => Value::Null,
     };
     fill_under(object, &defaults);
+    fill_under(object, &empty::written(resource));
+}
+
+/// The defaults of a Pod's spec in the template of what makes Pods.
+fn pod_template(resource: &Resource, object: &mut Value) {
+    let at = match resource.table.as_str() {
+        "deployments.apps" | "replicasets.apps" | "statefulsets.apps" | "daemonsets.apps" | "jobs.batch" => {
+            "/spec/template/spec"
+        }
+        "cronjobs.batch" => "/spec/jobTemplate/spec/template/spec",
+        _ => return,
+    };
+    if let Some(Value::Object(spec)) = object.pointer_mut(at) {
+        pod_defaults::fill_in_spec(spec);
+    }
+}
+
+/// What is allocatable is all there is, unless the kubelet says less.
+fn node(node: &Value) -> Value {
+    let mut defaults = json!({});
+    if node["status"]["capacity"].is_object() && node["status"]["allocatable"].is_null() {
+        defaults["status"]["allocatable"] = node["status"]["capacity"].clone();
+    }
+    if node["spec"]["podCIDR"].is_string() && node["spec"]["podCIDRs"].is_null() {
+        defaults["spec"]["podCIDRs"] = json!([node["spec"]["podCIDR"]]);
+    }
+    defaults
+}
+
+/// A Job without a number of completions is done when its one Pod is.
+fn job(job: &Value) -> Value {
+    let mut defaults = json!({ "spec": {
+        "backoffLimit": 6,
+        "completionMode": "NonIndexed",
+        "manualSelector": false,
+        "parallelism": 1,
+        "podReplacementPolicy": "TerminatingOrFailed",
+        "suspend": false,
+    } });
+    if job["spec"]["completions"].is_null() && job["spec"]["parallelism"].is_null() {
+        defaults["spec"]["completions"] = 1.into();
+    }
+    if job["spec"]["podFailurePolicy"].is_object() {
+        defaults["spec"]["podReplacementPolicy"] = "Failed".into();
+    }
+    defaults
 }
 
 fn deployment(object: &Value) -> Value {
@@ -47,18 +95,29 @@ fn deployment(object: &Value) -> Value {
     defaults
 }
 
-fn stateful_set() -> Value {
-    json!({ "spec": {
+fn stateful_set(set: &Value) -> Value {
+    let mut defaults = json!({ "spec": {
         "replicas": 1,
         "revisionHistoryLimit": 10,
         "podManagementPolicy": "OrderedReady",
         "updateStrategy": { "type": "RollingUpdate" },
         "persistentVolumeClaimRetentionPolicy": { "whenDeleted": "Retain", "whenScaled": "Retain" },
-    } })
+    } });
+    if set["spec"]["updateStrategy"]["type"] != "OnDelete" {
+        defaults["spec"]["updateStrategy"]["rollingUpdate"] = json!({ "maxUnavailable": 1, "partition": 0 });
+    }
+    defaults
 }
 
-fn daemon_set() -> Value {
-    json!({ "spec": { "revisionHistoryLimit": 10, "updateStrategy": { "type": "RollingUpdate" } } })
+fn daemon_set(set: &Value) -> Value {
+    let mut defaults = json!({
+        "metadata": { "annotations": { "deprecated.daemonset.template.generation": "1" } },
+        "spec": { "revisionHistoryLimit": 10, "updateStrategy": { "type": "RollingUpdate" } },
+    });
+    if set["spec"]["updateStrategy"]["type"] != "OnDelete" {
+        defaults["spec"]["updateStrategy"]["rollingUpdate"] = json!({ "maxSurge": 0, "maxUnavailable": 1 });
+    }
+    defaults
 }
 
 fn cron_job() -> Value {

@@ -43,6 +43,11 @@ impl Target {
         (self.namespace.clone(), self.name.clone())
     }
 
+    /// Whether it is a resource in all namespaces.
+    pub(super) fn is_everywhere(&self) -> bool {
+        self.resource.namespaced && self.namespace.is_empty()
+    }
+
     /// The name of the subresource, or nothing.
     pub(super) fn subresource_name(&self) -> &'static str {
         self.subresource.map_or("", Into::into)

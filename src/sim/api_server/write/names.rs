@@ -91,18 +91,19 @@ fn label_problems(object: &Value) -> Vec<Cause> {
         };
         qualified_name_problems(key).iter().for_each(|problem| refuse(key, problem));
         let text = value.as_str().unwrap_or_default();
-        if text.len() > 63 {
-            refuse(text, "must be no more than 63 bytes");
-        }
-        if !is_label_value(text) {
-            refuse(text, LABEL_VALUE);
-        }
+        label_value_problems(text).iter().for_each(|problem| refuse(text, problem));
     }
     causes
 }
 
+/// What is wrong with the value of a label.
+pub(crate) fn label_value_problems(text: &str) -> Vec<&'static str> {
+    let is_long = (text.len() > 63).then_some("must be no more than 63 bytes");
+    is_long.into_iter().chain((!is_label_value(text)).then_some(LABEL_VALUE)).collect()
+}
+
 /// What is wrong with a name that may have a domain before it: `example.com/name`.
-fn qualified_name_problems(text: &str) -> Vec<String> {
+pub(crate) fn qualified_name_problems(text: &str) -> Vec<String> {
     let (prefix, name) = match text.split_once('/') {
         Some((_, name)) if name.contains('/') => {
             return vec![format!(

@@ -32,6 +32,9 @@ pub(crate) enum Owners {
 impl Write<'_> {
     /// Replaces an object, or the part of it that the subresource is.
     pub(crate) fn replace(&mut self, object: Value) -> Result<Outcome> {
+        if self.target.resource.is_made_by_update() && self.current().is_err() {
+            return self.create(object, None);
+        }
         let old = self.current()?;
         if self.target.resource.needs_version() && meta::text(&object, "resourceVersion").is_empty() {
             let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
@@ -247,7 +250,8 @@ fn within_the_part(resource: &Resource, subresource: Option<Subresource>, mut wa
 
 /// Kubelets write labels and annotations along with the status.
 fn writes_metadata_with_status(resource: &Resource) -> bool {
-    resource.is("pods") || resource.is("nodes")
+    let tables = ["pods", "nodes", "poddisruptionbudgets.policy", "daemonsets.apps"];
+    tables.contains(&resource.table.as_str())
 }
 
 /// The old version with the part that this request may write taken from the new one.
