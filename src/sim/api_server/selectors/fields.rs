@@ -21,7 +21,10 @@ impl FieldRule {
         let equal = match found {
             Some(Value::String(text)) => *text == self.value,
             Some(Value::Null) | None => self.value == when_absent(&self.path),
-            Some(other) => other.to_string() == self.value,
+            Some(other) => {
+                let text = other.to_string();
+                text == self.value
+            }
         };
         equal == self.equal
     }
