@@ -107,6 +107,19 @@ pub(super) fn serve(store: &mut Store, value: &Value) -> Result<()> {
     Ok(())
 }
 
+/// 422 when a definition that is served would become one of another resource.
+pub(super) fn check_update(resource: &Resource, old: &Value, new: &Value) -> Result<()> {
+    let mut causes = Vec::new();
+    for pointer in ["/spec/group", "/spec/scope", "/spec/names/plural"] {
+        let (was, is) = (old.pointer(pointer), new.pointer(pointer));
+        if let Some(is) = is.filter(|is| Some(*is) != was) {
+            let field = pointer.trim_start_matches('/').replace('/', ".");
+            causes.push(Cause::invalid(&field, &is.to_string(), "field is immutable"));
+        }
+    }
+    if causes.is_empty() { Ok(()) } else { Err(invalid(resource, meta::name(old), &causes)) }
+}
+
 fn resource(definition: &CustomResourceDefinition) -> Result<Option<Resource>> {
     let spec = &definition.spec;
     let Some(version) = stored_version(definition).filter(|version| version.served) else { return Ok(None) };

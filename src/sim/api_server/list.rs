@@ -141,16 +141,25 @@ fn page(objects: &BTreeMap<Key, Arc<Object>>, filter: &Filter, request: &Request
 }
 
 impl List {
+    fn without_empty_token(&self) -> serde_json::Value {
+        let mut metadata = self.metadata.clone();
+        if let Some(fields) = metadata.as_object_mut() {
+            fields.retain(|field, value| field != "continue" || *value != "");
+        }
+        metadata
+    }
+
     /// Its JSON, as it is looked at.
     pub(super) fn shown(&self, resource: &Resource, view: View, now: Timestamp) -> Bytes {
         match view {
             View::Objects(form) => {
                 let items: Vec<_> = self.items.iter().map(|item| item.encoded(item_form(resource, form))).collect();
-                joined(resource, form, &self.metadata, &items)
+                let metadata = if form == Form::Metadata { self.without_empty_token() } else { self.metadata.clone() };
+                joined(resource, form, &metadata, &items)
             }
             View::Table(include) => {
                 let objects = self.items.iter().map(AsRef::as_ref);
-                table::table(resource, objects, &self.metadata, (include, now)).to_string().into()
+                table::table(resource, objects, &self.without_empty_token(), (include, now)).to_string().into()
             }
         }
     }

@@ -157,7 +157,8 @@ impl Resource {
 
     /// Whether an update must name the version it was made from.
     pub(super) fn needs_version(&self) -> bool {
-        matches!(self.shape, Shape::Custom { .. }) || self.is("leases.coordination.k8s.io")
+        let tables = ["leases.coordination.k8s.io", "poddisruptionbudgets.policy"];
+        matches!(self.shape, Shape::Custom { .. }) || tables.contains(&self.table.as_str())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use http::{HeaderMap, Method, header, request::Parts};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::StatusDetails;
 use serde_json::Value;
 
 use super::{
@@ -106,16 +107,6 @@ impl Call {
         self.query.get(name).is_some_and(|text| text != "0" && !text.eq_ignore_ascii_case("false"))
     }
 
-    /// A query parameter that is a number, if it is given; 400 when it is none.
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
-        let text = self.option(name);
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let problem = || bad_request(format!("Invalid value for {name}: {text:?}: must be a non-negative integer"));
-        text.parse().map(Some).map_err(|_| problem())
-    }
-
     /// The name under which field ownership is recorded.
     pub(super) fn manager(&self) -> &str {
         let named = self.option("fieldManager");
@@ -211,7 +202,14 @@ impl Call {
             Some(Wanted::Full) => Ok(View::Objects(Form::Full)),
             Some(Wanted::Metadata) => Ok(View::Objects(Form::Metadata)),
             Some(Wanted::Table) => Include::read(self).map(View::Table),
-            None => Err(not_acceptable(&["application/json"])),
+            None if accepted.contains("json") || accepted.contains('*') => {
+                Err(not_acceptable("only the following media types are accepted: application/json"))
+            }
+            None => {
+                let mut refused = not_acceptable("406: Not Acceptable: application/json is served");
+                refused.details = Some(StatusDetails::default());
+                Err(refused)
+            }
         }
     }
 

@@ -113,12 +113,16 @@ pub(super) fn apply_conflict(message: String, causes: Vec<(String, String)>) -> 
 
 /// 422 for an object that breaks the rules of its kind.
 pub(super) fn invalid(resource: &Resource, name: &str, causes: &[Cause]) -> Failure {
-    let kind =
-        if resource.group.is_empty() { resource.kind.clone() } else { format!("{}.{}", resource.kind, resource.group) };
+    invalid_as(resource, &resource.kind, name, causes)
+}
+
+/// The same, with another word for the kind.
+pub(super) fn invalid_as(resource: &Resource, kind: &str, name: &str, causes: &[Cause]) -> Failure {
+    let shown = if resource.group.is_empty() { kind.to_owned() } else { format!("{kind}.{}", resource.group) };
     let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
     let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
-    let status = failure(422, "Invalid", format!("{kind} {name:?} is invalid: {text}"));
-    let mut status = about(status, resource, &resource.kind, name);
+    let status = failure(422, "Invalid", format!("{shown} {name:?} is invalid: {text}"));
+    let mut status = about(status, resource, kind, name);
     let details = status.details.get_or_insert_default();
     let cause = |cause: &Cause| StatusCause {
         reason: Some(cause.reason.into()),
@@ -126,6 +130,24 @@ pub(super) fn invalid(resource: &Resource, name: &str, causes: &[Cause]) -> Fail
         field: Some(cause.field.clone()),
     };
     details.causes = Some(causes.iter().map(cause).collect());
+    status
+}
+
+/// 422 for a scale that breaks the rules.
+pub(super) fn invalid_scale(name: &str, cause: &Cause) -> Failure {
+    let text = format!("Scale.autoscaling {name:?} is invalid: {}: {}", cause.field, cause.message);
+    let mut status = failure(422, "Invalid", text);
+    status.details = Some(StatusDetails {
+        name: Some(name.into()),
+        group: Some("autoscaling".into()),
+        kind: Some("Scale".into()),
+        causes: Some(vec![StatusCause {
+            reason: Some(cause.reason.into()),
+            message: Some(cause.message.clone()),
+            field: Some(cause.field.clone()),
+        }]),
+        ..StatusDetails::default()
+    });
     status
 }
 
@@ -197,8 +219,7 @@ pub(super) fn invalid_patch(patch: &str, problem: &str) -> Failure {
 }
 
 /// 406 for a client that takes nothing that is served.
-pub(super) fn not_acceptable(served: &[&str]) -> Failure {
-    let message = format!("only the following media types are accepted: {}", served.join(", "));
+pub(super) fn not_acceptable(message: &str) -> Failure {
     failure(406, "NotAcceptable", message)
 }
 

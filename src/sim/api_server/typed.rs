@@ -11,6 +11,21 @@ pub(super) fn typed<T: DeserializeOwned + Serialize>(value: Value) -> Result<Val
     serde_json::to_value(serde_json::from_value::<T>(value)?)
 }
 
+/// Writes numbers that are whole as such: bounds in a schema are read as fractions.
+pub(super) fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(whole) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
 /// Maps from resource name to quantity, wherever they occur in a built-in kind.
 const QUANTITY_MAPS: &[&str] = &[
     "requests",

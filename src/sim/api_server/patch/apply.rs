@@ -2,6 +2,8 @@
 //!
 //! Follows sigs.k8s.io/structured-merge-diff: ownership by fields, conflicts only where values differ.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -161,30 +163,73 @@ fn merge_lists(target: &mut Vec<Value>, wanted: &[Value], shape: Shape<'_>) -> R
         return Ok(());
     }
     let wanted_names = names(wanted, &kind)?;
-    let mut live: Vec<(Option<String>, Value)> =
+    let live: Vec<(Option<String>, Value)> =
         std::mem::take(target).into_iter().map(|item| (element(&kind, &item), item)).collect();
-    let ours = |name: &Option<String>| name.as_ref().is_some_and(|name| wanted_names.contains(name));
-    let all_ours = live.iter().all(|(name, _)| ours(name));
+    let find = |name: &String| live.iter().find(|(one, _)| one.as_ref() == Some(name)).map(|(_, item)| item);
     let mut merged = Vec::new();
-    if !all_ours {
-        for (name, mut item) in live.drain(..) {
-            if let Some(index) = wanted_names.iter().position(|one| Some(one) == name.as_ref()) {
-                merge(&mut item, &wanted[index], shape.items())?;
+    for place in interleaved(&live, &wanted_names) {
+        match place {
+            Place::Live(at) => merged.push(live[at].1.clone()),
+            Place::Wanted(at) => {
+                let mut kept = find(&wanted_names[at]).cloned().unwrap_or_default();
+                merge(&mut kept, &wanted[at], shape.items())?;
+                merged.push(kept);
             }
-            merged.push((name, item));
         }
     }
-    for (name, item) in wanted_names.into_iter().zip(wanted) {
-        let name = Some(name);
-        if merged.iter().any(|(one, _)| *one == name) {
-            continue;
-        }
-        let mut kept = live.iter().find(|(one, _)| *one == name).map_or(Value::Null, |(_, item)| item.clone());
-        merge(&mut kept, item, shape.items())?;
-        merged.push((name, kept));
-    }
-    *target = merged.into_iter().map(|(_, item)| item).collect();
+    *target = merged;
     Ok(())
+}
+
+/// Where an item of a merged list comes from.
+enum Place {
+    Live(usize),
+    Wanted(usize),
+}
+
+/// The order of a merged list: items that are in both keep the order in which they are wanted, and what is only live stays
+/// before the item that it stood before.
+fn interleaved(live: &[(Option<String>, Value)], wanted: &[String]) -> Vec<Place> {
+    let name = |at: usize| live[at].0.as_ref();
+    let is_wanted = |at: usize| name(at).is_some_and(|name| wanted.contains(name));
+    let is_live = |name: &&String| live.iter().any(|(one, _)| one.as_ref() == Some(*name));
+    let mut shared: VecDeque<&String> = wanted.iter().filter(is_live).collect();
+    let (mut places, mut done) = (Vec::new(), BTreeSet::new());
+    let (mut left, mut right) = (0, 0);
+    while left < live.len() || right < wanted.len() {
+        if left < live.len() && right < wanted.len() {
+            if name(left) == Some(&wanted[right]) {
+                done.insert(&wanted[right]);
+                places.push(Place::Wanted(right));
+                (left, right) = (left + 1, right + 1);
+                shared.pop_front();
+                continue;
+            }
+            if is_wanted(left) && shared.front().is_some_and(|next| name(left) != Some(*next)) {
+                left += 1;
+                continue;
+            }
+        }
+        if left < live.len() {
+            if !is_wanted(left) {
+                places.push(Place::Live(left));
+                left += 1;
+                continue;
+            }
+            if name(left).is_some_and(|name| done.contains(name)) {
+                left += 1;
+            }
+        }
+        if let Some(next) = wanted.get(right) {
+            done.insert(next);
+            places.push(Place::Wanted(right));
+            right += 1;
+            if shared.front() == Some(&next) {
+                shared.pop_front();
+            }
+        }
+    }
+    places
 }
 
 /// Removes what the manager owned (`was`), wants no longer (`now`), and nobody else owns.

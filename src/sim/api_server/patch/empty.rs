@@ -23,6 +23,7 @@ pub(crate) fn parts(resource: &Resource) -> Value {
         "jobs.batch" => json!({ "template": template }),
         "cronjobs.batch" => json!({ "jobTemplate": { "metadata": {}, "spec": { "template": template } } }),
         "limitranges" => json!({ "limits": null }),
+        "namespaces" => json!({ "finalizers": ["kubernetes"] }),
         "horizontalpodautoscalers.autoscaling" => json!({ "scaleTargetRef": {} }),
         "customresourcedefinitions.apiextensions.k8s.io" => json!({ "names": {}, "versions": null }),
         "configmaps" | "secrets" | "serviceaccounts" | "priorityclasses.scheduling.k8s.io" => {

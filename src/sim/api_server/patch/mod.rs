@@ -93,7 +93,7 @@ fn steps(patch: Value) -> Result<json_patch::Patch> {
     if !patch.is_array() {
         return Err(cannot_unmarshal(&patch, "[]handlers.jsonPatchOp"));
     }
-    serde_json::from_value(patch).map_err(|error| bad_request(format!("error decoding patch: {error}")))
+    serde_json::from_value(patch).map_err(|_| rejected_patch())
 }
 
 fn cannot_unmarshal(value: &Value, into: &str) -> Failure {

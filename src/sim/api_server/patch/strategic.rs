@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::go::as_go_prints;
 use super::shape::{ListKind, Shape};
-use crate::sim::api_server::status::{Result, failure};
+use crate::sim::api_server::status::{Result, bad_request, failure};
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -33,16 +33,77 @@ pub(crate) fn merge(target: &mut Value, patch: &Value, shape: Shape<'_>) -> Resu
         }
     }
     let fields = target.as_object_mut().expect("it was just seen to be a map");
-    retain_keys(fields, patch);
+    retain_keys(fields, patch)?;
+    let before = fields.clone();
     for (key, change) in patch {
         merge_field(fields, key, change, shape)?;
+    }
+    for (key, order) in patch {
+        if let (Some(key), Some(order)) = (key.strip_prefix(ORDER), order.as_array()) {
+            set_order(fields, (key, order), (&before, patch), shape.field(key))?;
+        }
     }
     Ok(())
 }
 
-fn retain_keys(fields: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    if let Some(keys) = patch.get(RETAIN_KEYS).and_then(Value::as_array) {
-        fields.retain(|key, _| keys.iter().any(|kept| kept == key));
+fn retain_keys(fields: &mut Map<String, Value>, patch: &Map<String, Value>) -> Result<()> {
+    let Some(keys) = patch.get(RETAIN_KEYS).and_then(Value::as_array) else { return Ok(()) };
+    let is_retained = |key: &String| keys.iter().any(|kept| kept == key);
+    if !patch.keys().all(|key| key.starts_with('$') || is_retained(key)) {
+        return Err(bad_request("invalid patch format of retainKeys"));
+    }
+    fields.retain(|key, _| is_retained(key));
+    Ok(())
+}
+
+/// Brings a list into the order that the patch says its items are to have.
+fn set_order(
+    fields: &mut Map<String, Value>,
+    (key, order): (&str, &[Value]),
+    (before, patch): (&Map<String, Value>, &Map<String, Value>),
+    shape: Shape<'_>,
+) -> Result<()> {
+    let identity = match shape.list() {
+        ListKind::Map(keys) => Identity::Key(keys[0].0.clone()),
+        ListKind::Set => Identity::Itself,
+        ListKind::Atomic => return Ok(()),
+    };
+    let list = |fields: &Map<String, Value>| fields.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let order_names = identity.names(order);
+    let patched = list(patch);
+    if !identity.names(&patched).iter().all(|name| name.is_null() || order_names.contains(name)) {
+        let [patched, order] = [patched.as_slice(), order].map(|list| as_go_prints(&Value::Array(list.to_vec())));
+        let problem = format!(
+            "The order in patch list:\n{patched}\n doesn't match {} list:\n{order}\n",
+            ORDER.trim_end_matches('/')
+        );
+        return Err(failure(500, "", problem));
+    }
+    let before = identity.names(&list(before));
+    if let Some(Value::Array(items)) = fields.get_mut(key) {
+        *items = ordered(std::mem::take(items), &before, &order_names, &identity);
+    }
+    Ok(())
+}
+
+/// What tells the items of a list apart.
+enum Identity {
+    /// The value of a field.
+    Key(String),
+    /// All of it.
+    Itself,
+}
+
+impl Identity {
+    fn of(&self, item: &Value) -> Value {
+        match self {
+            Self::Key(key) => item[key.as_str()].clone(),
+            Self::Itself => item.clone(),
+        }
+    }
+
+    fn names(&self, items: &[Value]) -> Vec<Value> {
+        items.iter().map(|item| self.of(item)).collect()
     }
 }
 
@@ -77,17 +138,20 @@ fn merge_list(items: &mut Vec<Value>, changes: &[Value], shape: Shape<'_>) -> Re
         // Strategic merge goes by the first key alone.
         ListKind::Map(keys) if !replaces => {
             let key = keys[0].0.as_str();
-            let before = names(items, key);
+            let identity = Identity::Key(key.to_owned());
+            let before = identity.names(items);
             changes.iter().try_for_each(|change| merge_item(items, change, key, shape.items()))?;
-            *items = ordered(std::mem::take(items), &before, &names(changes, key), key);
+            *items = ordered(std::mem::take(items), &before, &identity.names(changes), &identity);
             Ok(())
         }
         ListKind::Set if !replaces => {
+            let before = items.clone();
             for change in changes {
                 if !items.contains(change) {
                     items.push(change.clone());
                 }
             }
+            *items = ordered(std::mem::take(items), &before, changes, &Identity::Itself);
             Ok(())
         }
         _ => {
@@ -100,13 +164,12 @@ fn merge_list(items: &mut Vec<Value>, changes: &[Value], shape: Shape<'_>) -> Re
     }
 }
 
-fn names(items: &[Value], key: &str) -> Vec<Value> {
-    items.iter().map(|item| item[key].clone()).collect()
-}
-
 /// Items of the patch in its order, and before each those that stood before it: what is new comes first.
-fn ordered(items: Vec<Value>, before: &[Value], patch: &[Value], key: &str) -> Vec<Value> {
-    let place = |list: &[Value], item: &Value| list.iter().position(|name| *name == item[key]);
+fn ordered(items: Vec<Value>, before: &[Value], patch: &[Value], identity: &Identity) -> Vec<Value> {
+    let place = |list: &[Value], item: &Value| {
+        let own = identity.of(item);
+        list.iter().position(|name| *name == own)
+    };
     let (mut patched, others): (Vec<Value>, Vec<Value>) =
         items.into_iter().partition(|item| place(patch, item).is_some());
     patched.sort_by_key(|item| place(patch, item));

@@ -9,7 +9,7 @@ use crate::sim::api_server::{
     registry::{Resource, Shape},
     request::{Call, FieldValidation},
     status::{Failure, Result, bad_request},
-    typed::{canonical_quantities, drop_empty_parts, typed, unknown_fields},
+    typed::{canonical_quantities, drop_empty_parts, typed, unknown_fields, whole_numbers},
 };
 
 /// Checks that an object is of the kind and in the namespace and of the name that the request says, and says so itself.
@@ -78,6 +78,9 @@ pub(crate) fn admit(resource: &Resource, mut object: Value, old: Option<&Value>,
             // A schema means something by `[]` and `{}`.
             if !resource.is(crd::TABLE) {
                 drop_empty_parts(&mut admitted);
+            }
+            if resource.is(crd::TABLE) {
+                whole_numbers(&mut admitted);
             }
             defaults::fill(resource, &mut admitted);
             Ok(admitted)

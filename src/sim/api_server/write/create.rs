@@ -85,7 +85,7 @@ impl Write<'_> {
         fields.insert("uid".into(), uid.into());
         fields.insert("creationTimestamp".into(), meta::time(self.now).into());
         match &resource.shape {
-            Kind::Builtin { counts_generation: false, .. } => _ = fields.remove("generation"),
+            Kind::Builtin { counts_generation: false, .. } => {}
             _ => _ = fields.insert("generation".into(), 1.into()),
         }
         Ok(())

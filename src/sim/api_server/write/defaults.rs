@@ -5,7 +5,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::sim::api_server::{meta, patch::empty, registry::Resource, rules::pod_defaults};
+use crate::sim::api_server::{crd, meta, patch::empty, registry::Resource, rules::pod_defaults};
 
 /// Fills what is absent.
 pub(crate) fn fill(resource: &Resource, object: &mut Value) {
@@ -31,6 +31,7 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
         }
         "horizontalpodautoscalers.autoscaling" => json!({ "spec": { "minReplicas": 1 } }),
         "priorityclasses.scheduling.k8s.io" => json!({ "preemptionPolicy": "PreemptLowerPriority" }),
+        crd::TABLE => definition(object),
         _ => Value::Null,
     };
     fill_under(object, &defaults);
@@ -61,6 +62,13 @@ fn node(node: &Value) -> Value {
         defaults["spec"]["podCIDRs"] = json!([node["spec"]["podCIDR"]]);
     }
     defaults
+}
+
+/// A definition is of one form, and names follow from its kind.
+fn definition(definition: &Value) -> Value {
+    let kind = definition["spec"]["names"]["kind"].as_str().unwrap_or_default();
+    let names = json!({ "listKind": format!("{kind}List"), "singular": kind.to_lowercase() });
+    json!({ "spec": { "conversion": { "strategy": "None" }, "names": names } })
 }
 
 /// A Job without a number of completions is done when its one Pod is.

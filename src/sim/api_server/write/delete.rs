@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::{Answer, Outcome, Write, collect};
 use crate::sim::api_server::{
-    meta,
+    list_options, meta,
     object::Object,
     registry::{Resource, Shape},
     request::Call,
     selectors::Filter,
-    status::{Cause, Result, bad_request, conflict_on, deleted, invalid_options, not_found},
+    status::{Cause, Result, bad_request, conflict_on, deleted, forbidden, invalid_options, not_found},
     store::{Key, Store},
 };
 
@@ -39,6 +39,9 @@ pub(crate) enum Propagation {
     Orphan,
 }
 
+/// Namespaces without which there is no cluster.
+const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
+
 /// The finalizer that holds an owner until its dependents are gone.
 pub(crate) const FOREGROUND: &str = "foregroundDeletion";
 
@@ -57,9 +60,17 @@ impl Deletion {
             Some(read.map_err(|error| bad_request(format!("DeleteOptions cannot be read: {error}")))?)
         };
         let mut deletion = Self::from_options(options.as_ref());
+        if let Some(orphans) = options.as_ref().and_then(|options| options.orphan_dependents) {
+            if let Some(policy) = options.as_ref().and_then(|options| options.propagation_policy.as_deref()) {
+                let message = "orphanDependents and deletionPropagation cannot be both set";
+                let cause = Cause::invalid("propagationPolicy", &format!("{policy:?}"), message);
+                return Err(invalid_options("DeleteOptions", &cause));
+            }
+            deletion.propagation = if orphans { Propagation::Orphan } else { Propagation::Background };
+        }
         deletion.dry_run |= call.is_dry_run()?;
-        if let Some(seconds) = call.number("gracePeriodSeconds")? {
-            deletion.grace_seconds = i64::try_from(seconds).ok();
+        if let Some(seconds) = list_options::number(call, "gracePeriodSeconds")? {
+            deletion.grace_seconds = Some(seconds);
         }
         let asked = options.as_ref().and_then(|options| options.propagation_policy.as_deref()).unwrap_or_default();
         for policy in [asked, call.option("propagationPolicy")].into_iter().filter(|policy| !policy.is_empty()) {
@@ -142,6 +153,9 @@ pub(crate) fn delete(
 ) -> Result<Deleted> {
     let old = store.get(&resource.table, key).cloned().ok_or_else(|| not_found(resource, &key.1))?;
     deletion.check(resource, &old)?;
+    if resource.is("namespaces") && IMMORTAL.contains(&key.1.as_str()) {
+        return Err(forbidden(resource, &key.1, "this namespace may not be deleted"));
+    }
     if deletion.dry_run {
         return Ok(tried(resource, &old, deletion, now));
     }

@@ -60,6 +60,8 @@ fn metadata_problems(resource: &Resource, object: &Value) -> Vec<Cause> {
     }
     let knows_finalizers = matches!(resource.shape, Shape::Builtin { .. });
     for (index, name) in meta::finalizers(object).enumerate().filter(|_| knows_finalizers) {
+        let problems = qualified_name_problems(name).into_iter();
+        causes.extend(problems.map(|problem| Cause::invalid("metadata.finalizers", &format!("{name:?}"), &problem)));
         if !name.contains('/') && !matches!(name, "kubernetes" | "foregroundDeletion" | "orphan") {
             let problem = "name is neither a standard finalizer name nor is it fully qualified";
             causes.push(Cause::invalid(&format!("metadata.finalizers[{index}]"), &format!("{name:?}"), problem));

@@ -2,12 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Outcome, Write, update::Owners};
+use super::{
+    Answer, Outcome, Write,
+    update::{Owners, nameless},
+};
 use crate::sim::api_server::{
     meta,
     patch::{Patch, shape::Shape},
     registry::{Resource, ScalePaths, Shape as Kind},
-    status::{Cause, Result, bad_request, invalid, no_such_path},
+    status::{Cause, Result, bad_request, invalid_scale, no_such_path},
 };
 
 /// Where a resource keeps its scale.
@@ -75,10 +78,11 @@ impl Write<'_> {
     pub(crate) fn replace_scale(&mut self, scale: &Value) -> Result<Outcome> {
         let resource = self.target.resource.clone();
         let old = self.current()?;
+        self.check_scale(scale)?;
         let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
-        if replicas < 0 {
+        if replicas < 0 && matches!(resource.shape, Kind::Builtin { .. }) {
             let cause = Cause::invalid("spec.replicas", &replicas.to_string(), "must be greater than or equal to 0");
-            return Err(invalid(&resource, &self.target.name, &[cause]));
+            return Err(invalid_scale(&self.target.name, &cause));
         }
         let mut new = old.value.clone();
         set_at(&mut new, &paths(&resource)?.spec_replicas, replicas.into());
@@ -92,6 +96,30 @@ impl Write<'_> {
         Ok(Outcome { code: 200, body: Answer::Json(of(&resource, &object.value)?), changed: outcome.changed })
     }
 
+    /// 400 when a scale is none, or that of another object.
+    fn check_scale(&self, scale: &Value) -> Result<()> {
+        let kind = scale["kind"].as_str().unwrap_or("Scale");
+        let version = scale["apiVersion"].as_str().unwrap_or("autoscaling/v1");
+        if (kind, version) != ("Scale", "autoscaling/v1") {
+            let short = version.rsplit('/').next().unwrap_or_default();
+            return Err(bad_request(format!("{kind} in version {short:?} cannot be handled as a Scale: it is none")));
+        }
+        let replicas = &scale["spec"]["replicas"];
+        if !replicas.is_null() && !replicas.is_i64() {
+            return Err(bad_request(
+                "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas is no number",
+            ));
+        }
+        match meta::name(scale) {
+            "" => Err(nameless(&self.target.name)),
+            name if name != self.target.name => Err(bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                self.target.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Sets the number of replicas from a patch of the scale.
     pub(crate) fn patch_scale(&mut self, patch: &Patch) -> Result<Outcome> {
         let current = of(&self.target.resource, &self.current()?.value)?;
@@ -99,7 +127,7 @@ impl Write<'_> {
         if !scale["spec"].is_object() {
             return Err(bad_request("Scale needs a spec"));
         }
-        self.replace_scale(&scale)
+        self.replace_scale(&scale).map_err(|failure| patch.blamed(failure, &scale))
     }
 }
 

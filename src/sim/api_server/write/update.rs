@@ -16,7 +16,9 @@ use crate::sim::api_server::{
         shape::Shape,
     },
     registry::{Resource, Shape as Kind, Subresource},
-    status::{Cause, Result, STALE, bad_request, conflict, invalid, invalid_options, not_found},
+    status::{
+        Cause, Failure, Result, STALE, bad_request, conflict, failure, invalid, invalid_as, invalid_options, not_found,
+    },
 };
 
 /// Who owned the fields of an object before a write changes it.
@@ -36,9 +38,14 @@ impl Write<'_> {
             return self.create(object, None);
         }
         let old = self.current()?;
-        if self.target.resource.needs_version() && meta::text(&object, "resourceVersion").is_empty() {
-            let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
-            return Err(invalid(&self.target.resource, &self.target.name, &[cause]));
+        let resource = &self.target.resource;
+        if resource.needs_version() && meta::text(&object, "resourceVersion").is_empty() {
+            if matches!(resource.shape, Kind::Custom { .. }) {
+                let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
+                return Err(invalid(resource, &self.target.name, &[cause]));
+            }
+            let cause = Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
+            return Err(invalid_as(resource, &resource.plural, &self.target.name, &[cause]));
         }
         self.change(&old, object, Owners::AsBefore)
     }
@@ -46,7 +53,7 @@ impl Write<'_> {
     /// Patches an object. Apply makes it when there is none.
     pub(crate) fn patch(&mut self, patch: &Patch) -> Result<Outcome> {
         let Patch::Apply(wanted) = patch else {
-            if self.call.is_set("force") {
+            if self.call.has("force") {
                 let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
                 return Err(invalid_options("PatchOptions", &cause));
             }
@@ -59,6 +66,9 @@ impl Write<'_> {
             return changed.map_err(|failure| patch.blamed(failure, &new));
         };
         self.check_apply(wanted)?;
+        if meta::name(wanted).is_empty() {
+            return Err(nameless(&self.target.name));
+        }
         match self.store.get(&self.target.resource.table, &self.target.key()).cloned() {
             Some(old) => {
                 let (value, managers) = self.applied(&old.value, &old.managers, wanted)?;
@@ -73,7 +83,9 @@ impl Write<'_> {
                     ));
                 }
                 let (_, managers) = self.applied(&json!({}), &Managers::default(), wanted)?;
-                self.create(wanted.clone(), Some(managers))
+                let mut new = wanted.clone();
+                meta::set(&mut new, "resourceVersion", None);
+                self.create(new, Some(managers))
             }
             None => Err(not_found(&self.target.resource, &self.target.name)),
         }
@@ -109,6 +121,9 @@ impl Write<'_> {
         let resource = self.target.resource.clone();
         let dry_run = self.call.is_dry_run()?;
         let mut new = new;
+        if meta::name(&new).is_empty() {
+            return Err(nameless(&self.target.name));
+        }
         admit::identify(&resource, &self.target.namespace, &self.target.name, &mut new)?;
         self.check_identity(&resource, old, &new)?;
         let resets = new["metadata"]["managedFields"] == json!([{}]);
@@ -142,7 +157,23 @@ impl Write<'_> {
             let cause = Cause::invalid("metadata.uid", &format!("{uid:?}"), "field is immutable");
             return Err(invalid(resource, &self.target.name, &[cause]));
         }
-        check_preconditions(resource, old, Some(uid), Some(version))
+        if version.parse::<u64>().is_err() && !version.is_empty() {
+            return Err(failure(500, "", format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
+        }
+        check_preconditions(resource, old, Some(uid), Some(version))?;
+        self.check_deletion(resource, old, new)
+    }
+
+    /// 422 when a write says of its own when the object goes.
+    fn check_deletion(&self, resource: &Resource, old: &Object, new: &Value) -> Result<()> {
+        let mut causes = Vec::new();
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+            let (was, said) = (&old.value["metadata"][field], &new["metadata"][field]);
+            if !said.is_null() && said != was {
+                causes.push(Cause::invalid(&format!("metadata.{field}"), &said.to_string(), "field is immutable"));
+            }
+        }
+        if causes.is_empty() { Ok(()) } else { Err(invalid(resource, &self.target.name, &causes)) }
     }
 
     /// The changes that make the writer the owner of fields.
@@ -181,7 +212,10 @@ impl Write<'_> {
                 names::check_metadata(&resource, &new)?;
                 match resource.table.as_str() {
                     "pods" => pods::update(&old.value, new)?,
-                    crd::TABLE => crd::establish(new, self.now)?,
+                    crd::TABLE => {
+                        crd::check_update(&resource, &old.value, &new)?;
+                        crd::establish(new, self.now)?
+                    }
                     _ => new,
                 }
             }
@@ -312,6 +346,12 @@ fn count_generation(resource: &Resource, old: &Value, new: &mut Value) {
         let next = meta::generation(old).unwrap_or(0) + 1;
         meta::set(new, "generation", Some(next.into()));
     }
+}
+
+/// 400 for an object without a name where one is.
+pub(super) fn nameless(name: &str) -> Failure {
+    let message = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+    bad_request(message)
 }
 
 /// 422 when a deleted object is given something new to wait for.
