@@ -236,6 +236,12 @@ impl Request {
         self
     }
 
+    /// Accepts this media type.
+    pub fn accept(mut self, accept: &'static str) -> Self {
+        self.accept = accept;
+        self
+    }
+
     /// Sends a body of this media type.
     pub fn content_type(mut self, content_type: &'static str) -> Self {
         self.content_type = content_type;

@@ -8,6 +8,8 @@
 //! To play some cases only, and see what the real server answers: `CONFORMANCE=part-of-the-name cargo test --test real
 //! conformance:: -- --nocapture`. `CONFORMANCE_FLAGS` are given to it, `--emulated-version=1.36` for one.
 
+#![expect(clippy::needless_pass_by_value, clippy::too_many_lines, reason = "tables of cases, made of literals")]
+
 mod answer;
 mod applies;
 mod case;
