@@ -159,14 +159,16 @@ fn fill_at(value: &mut Value, pointer: &str, defaults: &Value) {
 fn fill(part: &mut Value, defaults: &Value) {
     let (Some(map), Value::Object(defaults)) = (part.as_object_mut(), defaults) else { return };
     for (name, default) in defaults {
-        map.entry(name).or_insert_with(|| default.clone());
+        if map.get(name).is_none_or(Value::is_null) {
+            map.insert(name.clone(), default.clone());
+        }
     }
 }
 
 fn fill_map<const N: usize>(map: &mut Map<String, Value>, defaults: [(&str, Value); N]) {
     for (name, default) in defaults {
         // An empty text is as good as none.
-        if map.get(name).is_none_or(|given| given == "") {
+        if map.get(name).is_none_or(|given| given.is_null() || given == "") {
             map.insert(name.to_owned(), default);
         }
     }
