@@ -236,7 +236,11 @@ impl Builtin {
             plural: self.plural.into(),
             singular: self.kind.to_lowercase(),
             short_names: self.short.iter().map(own).collect(),
-            categories: if in_all { vec!["all".into()] } else { vec![] },
+            categories: match self.group {
+                _ if in_all => vec!["all".into()],
+                "apiextensions.k8s.io" => vec!["api-extensions".into()],
+                _ => vec![],
+            },
             namespaced: self.namespaced,
             subresources: self.subresources.to_vec(),
             table: table(self.plural, self.group),

@@ -42,7 +42,10 @@ pub(crate) fn apply(
     if let Some(last) = managers.0.iter().find(find) {
         let others: Vec<&FieldSet> =
             managers.0.iter().filter(|manager| !manager.writer.is(writer)).map(|manager| &manager.fields).collect();
-        prune(&mut value, &last.fields, Some(&wants), &others, shape);
+        // An object has its metadata, whoever wants something of it.
+        let mut kept = wants.clone();
+        kept.children.entry("f:metadata".to_owned()).or_default();
+        prune(&mut value, &last.fields, Some(&kept), &others, shape);
     }
     let changes = Changes::between(object, &value, shape);
     let changes = Changes { set: without_server_fields(changes.set), removed: without_server_fields(changes.removed) };

@@ -156,7 +156,7 @@ impl Serialize for FieldSet {
 }
 
 /// `f:image` -> `.image`, `k:{"name":"web"}` -> `[name="web"]`, `v:"x"` -> `[="x"]`.
-fn spelled(element: &str) -> String {
+pub(crate) fn spelled(element: &str) -> String {
     let (kind, rest) = element.split_at(2.min(element.len()));
     match kind {
         "f:" => format!(".{rest}"),

@@ -1,6 +1,7 @@
 //! The four ways to patch: JSON patch, merge patch, strategic merge patch and server-side apply.
 
 pub(crate) mod apply;
+pub(crate) mod declared;
 pub(crate) mod empty;
 pub(crate) mod fields;
 pub(crate) mod go;

@@ -50,6 +50,18 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// Whether a map may have a field of that name.
+    pub(crate) fn declares(self, name: &str) -> bool {
+        match self {
+            Self::CustomRoot(_) if matches!(name, "apiVersion" | "kind" | "metadata") => true,
+            Self::CustomRoot(schema) | Self::Schema(schema) => {
+                let is_open = schema.is_null() || schema["x-kubernetes-preserve-unknown-fields"] == true;
+                is_open || !schema["properties"][name].is_null() || !schema["additionalProperties"].is_null()
+            }
+            Self::Field(..) => true,
+        }
+    }
+
     /// The shape of a list's items.
     pub(crate) fn items(self) -> Self {
         match self {

@@ -68,8 +68,8 @@ async fn a_definition_is_established_and_served() {
 #[tokio::test]
 async fn what_is_not_defined_is_not_found() {
     let client = server().client("user");
-    let (code, status) = send(&client, "GET", "/apis/example.com/v1/wishes", "", "").await;
-    assert_eq!((code, status["reason"].as_str()), (404, Some("NotFound")));
+    let (code, _) = send(&client, "GET", "/apis/example.com/v1/wishes", "", "").await;
+    assert_eq!(code, 404);
 }
 
 #[tokio::test]

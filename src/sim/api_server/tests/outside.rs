@@ -46,7 +46,8 @@ async fn wishes(client: &Client) {
     });
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     assert_eq!(send(client, "POST", path, "application/json", &definition.to_string()).await.0, 201);
-    let wish = json!({ "metadata": { "name": "a" }, "spec": { "count": 3, "due": "2025-12-31T23:50:00Z" } });
+    let spec = json!({ "count": 3, "due": "2025-12-31T23:50:00Z" });
+    let wish = json!({ "apiVersion": "example.com/v1", "kind": "Wish", "metadata": { "name": "a" }, "spec": spec });
     let path = "/apis/example.com/v1/namespaces/default/wishes";
     assert_eq!(send(client, "POST", path, "application/json", &wish.to_string()).await.0, 201);
 }

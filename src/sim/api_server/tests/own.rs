@@ -9,7 +9,10 @@ async fn the_policy_of_this_project_is_served() {
     let definitions = Api::all(client.clone());
     definitions.create(&PostParams::default(), &VerticalResizePolicy::crd()).await.unwrap();
     let path = "/apis/autoscaling.tailor.dev/v1alpha1/namespaces/default/verticalresizepolicies";
-    let wish = |spec: Value| json!({ "metadata": { "name": "web" }, "spec": spec }).to_string();
+    let types = ("autoscaling.tailor.dev/v1alpha1", "VerticalResizePolicy");
+    let wish = |spec: Value| {
+        json!({ "apiVersion": types.0, "kind": types.1, "metadata": { "name": "web" }, "spec": spec }).to_string()
+    };
     let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" });
     let (code, made) = send(&client, "POST", path, "application/json", &wish(json!({ "targetRef": target }))).await;
     assert_eq!(code, 201, "{made}");

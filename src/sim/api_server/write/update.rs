@@ -10,7 +10,7 @@ use crate::sim::api_server::{
     crd, meta,
     object::Object,
     patch::{
-        Patch, apply, empty,
+        Patch, apply, declared, empty,
         fields::Changes,
         managers::{Managers, Operation},
         shape::Shape,
@@ -68,6 +68,9 @@ impl Write<'_> {
         self.check_apply(wanted)?;
         if meta::name(wanted).is_empty() {
             return Err(nameless(&self.target.name));
+        }
+        if !matches!(self.target.subresource, Some(Subresource::Scale)) {
+            declared::check(&self.target.resource, wanted)?;
         }
         match self.store.get(&self.target.resource.table, &self.target.key()).cloned() {
             Some(old) => {
@@ -284,7 +287,8 @@ fn within_the_part(resource: &Resource, subresource: Option<Subresource>, mut wa
 
 /// Kubelets write labels and annotations along with the status.
 fn writes_metadata_with_status(resource: &Resource) -> bool {
-    let tables = ["pods", "nodes", "poddisruptionbudgets.policy", "daemonsets.apps"];
+    let tables =
+        ["pods", "nodes", "poddisruptionbudgets.policy", "daemonsets.apps", "statefulsets.apps", "resourcequotas"];
     tables.contains(&resource.table.as_str())
 }
 
