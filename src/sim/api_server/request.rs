@@ -78,14 +78,15 @@ impl Call {
     pub(super) fn new(user: &'static str, parts: &Parts, shows_warnings: bool) -> Self {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let query = pairs.map(|pair| {
+        let mut query = BTreeMap::new();
+        for pair in pairs {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(key), decoded(value))
-        });
+            query.entry(decoded(key)).or_insert_with(|| decoded(value));
+        }
         Self {
             user,
             method: parts.method.clone(),
-            query: query.collect(),
+            query,
             headers: parts.headers.clone(),
             shows_warnings,
             warnings: Mutex::default(),

@@ -18,7 +18,7 @@ use super::{
     AnswerBody, ApiServer,
     answers::{aggregated, encoded, json, refused, response, text, warned},
     audit::WriteKey,
-    discovery, list,
+    discovery, list, list_options,
     object::Object,
     openapi,
     patch::Patch,
@@ -188,6 +188,7 @@ impl Door {
         if matches!(target.subresource, Some(Subresource::Eviction | Subresource::Binding)) {
             return Err(method_not_allowed());
         }
+        list_options::first_version(call)?;
         let mut store = self.server.lock();
         let write = Write { store: &mut store, call, target, now: self.server.now() };
         let object = write.current()?;

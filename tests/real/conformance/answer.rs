@@ -142,7 +142,7 @@ pub fn in_any_words(mut answer: Answer) -> Answer {
 static WORDS: LazyLock<Regex> = LazyLock::new(|| {
     let begins = [
         r"must be of type \w+\)",
-        r"cannot be handled as an? \w+: [^s]",
+        r"cannot be handled as an? \w+:",
         "error decoding patch",
         "continue key is not valid",
         r#"patch: Invalid value: "\{"#,
@@ -156,6 +156,7 @@ static WORDS: LazyLock<Regex> = LazyLock::new(|| {
 
 fn cut(text: Option<&mut Value>) {
     if let Some(Value::String(text)) = text
+        && !text.contains("strict decoding error")
         && let Some(found) = WORDS.find(text)
     {
         text.truncate(found.end());

@@ -24,11 +24,7 @@ pub(crate) fn identify(resource: &Resource, namespace: &str, name: &str, object:
     }
     for (field, expected) in [("apiVersion", resource.api_version()), ("kind", resource.kind.clone())] {
         match object[field].as_str() {
-            Some(given) if given != expected => {
-                return Err(bad_request(format!(
-                    "{field} in the data ({given}) does not match the expected {field} ({expected})"
-                )));
-            }
+            Some(given) if given != expected => return Err(misplaced(resource, object, field, given, &expected)),
             Some(_) => {}
             None => object[field] = expected.into(),
         }
@@ -56,6 +52,19 @@ pub(crate) fn identify(resource: &Resource, namespace: &str, name: &str, object:
         }
     }
     Ok(())
+}
+
+/// 400 for an object of another kind or version.
+fn misplaced(resource: &Resource, object: &Value, field: &str, given: &str, expected: &str) -> Failure {
+    if matches!(resource.shape, Shape::Builtin { .. }) {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let (kind, version) = (text("kind"), text("apiVersion").rsplit('/').next().unwrap_or_default());
+        let problem = format!("it is to be {expected}");
+        let message = format!("{kind} in version {version:?} cannot be handled as a {}: {problem}", resource.kind);
+        return bad_request(message);
+    }
+    let what = if field == "kind" { "kind" } else { "API version" };
+    bad_request(format!("the {what} in the data ({given}) does not match the expected {what} ({expected})"))
 }
 
 fn unrecognized(resource: &Resource, why: &str) -> Failure {

@@ -23,15 +23,19 @@ impl Write<'_> {
     pub(crate) fn create(&mut self, mut object: Value, managers: Option<Managers>) -> Result<Outcome> {
         let resource = self.target.resource.clone();
         admit::identify(&resource, &self.target.namespace, &self.target.name, &mut object)?;
-        self.check_namespace()?;
+        self.check_namespace(&object)?;
         let dry_run = self.call.is_dry_run()?;
         self.fill_metadata(&resource, &mut object)?;
         reset_status(&resource, &mut object);
         let object = admit::admit(&resource, object, None, self.call)?;
         names::check(&resource, &object)?;
         let key = (meta::namespace(&object).to_owned(), meta::name(&object).to_owned());
-        if self.store.get(&resource.table, &key).is_some() {
-            return Err(already_exists(&resource, &key.1));
+        if let Some(there) = self.store.get(&resource.table, &key) {
+            let mut refused = already_exists(&resource, &key.1);
+            if meta::is_deleting(&there.value) {
+                refused.message = refused.message.map(|message| format!("object is being deleted: {message}"));
+            }
+            return Err(refused);
         }
         // What admission sets is nobody's.
         let managers = managers.unwrap_or_else(|| self.owner_of_all(&object));
@@ -49,7 +53,7 @@ impl Write<'_> {
         Ok(Outcome { code: 201, body: Answer::Object(stored), changed: !dry_run })
     }
 
-    fn check_namespace(&self) -> Result<()> {
+    fn check_namespace(&self, object: &Value) -> Result<()> {
         let namespace = &self.target.namespace;
         if !self.target.resource.namespaced {
             return Ok(());
@@ -61,7 +65,7 @@ impl Write<'_> {
             Some(space) if meta::is_deleting(&space.value) => {
                 let why =
                     format!("unable to create new content in namespace {namespace} because it is being terminated");
-                Err(forbidden(&self.target.resource, &self.target.name, &why))
+                Err(forbidden(&self.target.resource, meta::name(object), &why))
             }
             Some(_) => Ok(()),
         }

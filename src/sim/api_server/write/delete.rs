@@ -110,7 +110,11 @@ impl Deletion {
                 let why = format!(
                     "the {what} in the precondition ({asked}) does not match the {what} in record ({has}). {cause}"
                 );
-                return Err(conflict_on(resource, &resource.kind, meta::name(&object.value), &why));
+                let kind = match &resource.shape {
+                    Shape::Builtin { .. } => resource.kind.clone(),
+                    Shape::Custom { .. } => format!("{}.{}", resource.kind, resource.group),
+                };
+                return Err(conflict_on(resource, &kind, meta::name(&object.value), &why));
             }
         }
         Ok(())
@@ -270,7 +274,8 @@ impl Write<'_> {
         let resource = &self.target.resource;
         let Deleted { object, gone, changed } = delete(self.store, resource, &self.target.key(), deletion, self.now)?;
         // Some kinds are answered with the object even when it is gone.
-        let shows_object = !gone || matches!(resource.table.as_str(), "pods" | "services" | "serviceaccounts");
+        let shows_object =
+            !gone || matches!(resource.table.as_str(), "pods" | "services" | "serviceaccounts" | "resourcequotas");
         let body = if shows_object {
             Answer::Object(object)
         } else {

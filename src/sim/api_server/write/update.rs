@@ -40,10 +40,6 @@ impl Write<'_> {
         let old = self.current()?;
         let resource = &self.target.resource;
         if resource.needs_version() && meta::text(&object, "resourceVersion").is_empty() {
-            if matches!(resource.shape, Kind::Custom { .. }) {
-                let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
-                return Err(invalid(resource, &self.target.name, &[cause]));
-            }
             let cause = Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
             return Err(invalid_as(resource, &resource.plural, &self.target.name, &[cause]));
         }
@@ -105,6 +101,15 @@ impl Write<'_> {
             let version = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
             return Err(bad_request(format!("invalid object type: {version}, Kind={}", text("kind"))));
         }
+        let resource = &self.target.resource;
+        if (text("apiVersion"), text("kind")) != (resource.api_version().as_str(), resource.kind.as_str()) {
+            let version = text("apiVersion");
+            let version = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
+            let is_scale = self.target.subresource == Some(Subresource::Scale);
+            if !is_scale {
+                return Err(bad_request(format!("invalid object type: {version}, Kind={}", text("kind"))));
+            }
+        }
         if wanted["metadata"]["managedFields"].is_array() {
             return Err(bad_request("metadata.managedFields must be nil"));
         }
@@ -149,7 +154,7 @@ impl Write<'_> {
         if dry_run {
             return Ok(Outcome::ok(Arc::new(Object::new(new, managers, old.version)), false));
         }
-        Ok(Outcome { code: 200, body: Answer::Object(self.keep(&resource, new, managers)?), changed: true })
+        Ok(Outcome { code: 200, body: Answer::Object(self.keep(&resource, old, new, managers)?), changed: true })
     }
 
     /// 409 or 422 when a write is meant for another object of that name, or was made from an older version.
@@ -188,12 +193,15 @@ impl Write<'_> {
     }
 
     /// Stores the new version, or removes the object when that was all it waited for.
-    fn keep(&mut self, resource: &Resource, new: Value, managers: Managers) -> Result<Arc<Object>> {
+    fn keep(&mut self, resource: &Resource, old: &Object, mut new: Value, managers: Managers) -> Result<Arc<Object>> {
         let waits = meta::finalizers(&new).next().is_some()
             || new["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0
             || resource.is("namespaces");
         if meta::is_deleting(&new) && !waits {
-            return Ok(collect::remove(self.store, resource, new, managers, self.now));
+            // Watches are told of the object as it was stored last, the writer of what has become of it.
+            let gone = collect::remove(self.store, resource, old.value.clone(), old.managers.clone(), self.now);
+            meta::set(&mut new, "resourceVersion", Some(gone.version.to_string().into()));
+            return Ok(Arc::new(Object::new(new, managers, gone.version)));
         }
         let stored = self.store.put(resource, new, managers);
         if resource.is(crd::TABLE) && self.target.subresource.is_none() {
@@ -336,6 +344,10 @@ fn keep_system_metadata(old: &Value, new: &mut Value) {
 fn count_generation(resource: &Resource, old: &Value, new: &mut Value) {
     let changed = match &resource.shape {
         Kind::Builtin { counts_generation: false, .. } => return,
+        // A Deployment's annotations are copied to its ReplicaSets.
+        Kind::Builtin { .. } if resource.is("deployments.apps") => {
+            old["spec"] != new["spec"] || old["metadata"]["annotations"] != new["metadata"]["annotations"]
+        }
         Kind::Builtin { .. } => old["spec"] != new["spec"],
         Kind::Custom { .. } => {
             let skips_status = resource.has(Subresource::Status);
