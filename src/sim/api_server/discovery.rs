@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    registry::{Registry, Resource, Subresource},
+    registry::{Registry, Resource, Shape, Subresource},
     status::{Result, no_page},
 };
 
@@ -148,9 +148,10 @@ pub(super) fn aggregated(registry: &Registry, is_core: bool) -> Value {
 }
 
 fn aggregated_row(resource: &Resource) -> Value {
-    // The group and version are said only where they are others than those of the row.
+    let is_custom = matches!(resource.shape, Shape::Custom { .. });
+    // Built-in kinds say their group and version only where they are others than those of the row.
     let kind = |(group, version, kind): (&str, &str, &str)| match (group, version) {
-        own if own == (resource.group.as_str(), resource.version.as_str()) => {
+        own if !is_custom && own == (resource.group.as_str(), resource.version.as_str()) => {
             json!({ "group": "", "version": "", "kind": kind })
         }
         _ => json!({ "group": group, "version": version, "kind": kind }),

@@ -15,6 +15,7 @@ mod applies;
 mod case;
 mod definitions;
 mod deletions;
+mod differing;
 mod discovery;
 mod eviction;
 mod fixture;
@@ -83,7 +84,9 @@ fn all_cases() -> Vec<Case> {
         definitions::cases(),
         discovery::cases(),
     ];
-    themes.into_iter().flatten().chain(common.into_iter().flatten().map(Case::in_any_words)).collect()
+    let mut common: Vec<Case> = common.into_iter().flatten().map(Case::in_any_words).collect();
+    differing::add_to(&mut common);
+    themes.into_iter().flatten().chain(common).collect()
 }
 
 #[tokio::test]
@@ -141,7 +144,8 @@ async fn prepare(side: &Side) {
     let grow = json!({ "spec": { "containers": [{ "name": "app", "resources": { "requests": { "cpu": "600m" } } }] } });
     let mut cases = case::case("prepared")
         .given(create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &fixture::widgets("example.com")))
-        .until(get("example.com/v1/widgets"), 200);
+        .until(get("example.com/v1/widgets"), 200)
+        .until(get("autoscaling.tailor.dev/v1alpha1/verticalresizepolicies"), 200);
     for node in fixture::nodes() {
         cases = cases.given(create("/api/v1/nodes", &node));
     }

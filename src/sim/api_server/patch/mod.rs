@@ -14,7 +14,9 @@ use serde_json::Value;
 use self::shape::Shape;
 use super::{
     registry::{Resource, Shape as Kind},
-    status::{Failure, Result, bad_request, invalid_patch, rejected_patch, unsupported_patch_type},
+    status::{
+        Failure, Result, bad_request, invalid_patch, rejected_patch, unsupported_media_type, unsupported_patch_type,
+    },
 };
 
 /// A patch as it came in.
@@ -42,7 +44,12 @@ impl Patch {
             ("application/apply-patch+yaml", _) => {
                 super::request::parsed(body).map(apply::without_nulls).map(Self::Apply)
             }
-            _ => Err(unsupported_patch_type()),
+            (_, Kind::Builtin { .. }) => Err(unsupported_patch_type()),
+            (_, Kind::Custom { .. }) => Err(unsupported_media_type(&[
+                "application/json-patch+json",
+                "application/merge-patch+json",
+                "application/apply-patch+yaml",
+            ])),
         }
     }
 

@@ -299,16 +299,22 @@ impl Write<'_> {
         for key in found {
             // They are shown as they were. One deletion may already have taken another object with it.
             let before = self.store.get(&resource.table, &key).cloned();
-            let Ok(deleted) = delete(self.store, &resource, &key, deletion, self.now) else { continue };
+            let deleted = match delete(self.store, &resource, &key, deletion, self.now) {
+                Err(status) if status.code == Some(404) => continue,
+                deleted => deleted?,
+            };
             changed |= deleted.changed;
             items.push(before.map_or(Value::Null, |object| listed(&resource, &object)));
         }
-        let list = json!({
+        let mut list = json!({
             "apiVersion": resource.api_version(),
             "kind": format!("{}List", resource.kind),
             "metadata": { "resourceVersion": self.store.version().to_string() },
             "items": items,
         });
+        if matches!(resource.shape, Shape::Custom { .. }) {
+            list["metadata"]["continue"] = "".into();
+        }
         Ok(Outcome { code: 200, body: Answer::Json(list), changed })
     }
 }
