@@ -10,6 +10,7 @@ use super::{
 pub fn cases() -> Vec<Case> {
     let mut cases = objects();
     cases.extend(lives());
+    cases.extend(shapes());
     cases.extend(refused());
     cases
 }
@@ -42,10 +43,10 @@ fn objects() -> Vec<Case> {
             .ask(merge("example.com/v1/widgets/web", &json!({ "spec": { "fixed": null } })))
             .ask(merge("example.com/v1/widgets/web", &json!({ "spec": { "fixed": "c", "size": 45 } })))
             .ask(merge("example.com/v1/widgets/web", &json!({ "spec": null })))
-            .ask(operations("example.com/v1/widgets/web", &json!([{ "op": "add", "path": "/spec/parts/-", "value": { "name": "left" } }])))
+                .ask(operations("example.com/v1/widgets/web", &json!([{ "op": "add", "path": "/spec/parts/-", "value": { "name": "left" } }])))
             .ask(merge("example.com/v1/widgets/web/status", &json!({ "status": { "ready": "x" } })))
             .ask(merge("example.com/v1/widgets/web/status", &json!({ "status": { "conditions": [{ "type": "A" }] } })))
-            .ask(merge("example.com/v1/widgets/web/status", &json!({ "status": { "conditions": [{ "type": "A", "status": "x" }, { "type": "A", "status": "y" }] } })))
+                .ask(merge("example.com/v1/widgets/web/status", &json!({ "status": { "conditions": [{ "type": "A", "status": "x" }, { "type": "A", "status": "y" }] } })))
             .ask(merge("example.com/v1/widgets/web/status", &json!({ "status": { "colour": 1, "ready": 1 } })))
             .ask(get("example.com/v1/widgets/web")),
     ]
@@ -57,8 +58,39 @@ fn own() -> Value {
     widgets("{{ns}}.example.com")
 }
 
+/// Where the case's own definition is, and its objects.
+const AT: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{{ns}}.example.com";
+const OWN_WIDGETS: &str = "{{ns}}.example.com/v1/widgets";
+
+fn own_widget() -> Value {
+    let mut thing = widget("web");
+    thing["apiVersion"] = json!("{{ns}}.example.com/v1");
+    thing
+}
+
 fn lives() -> Vec<Case> {
-    let at = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{{ns}}.example.com";
+    let thing = own_widget();
+    vec![
+        case("a-definition-s-life")
+            .given(create(DEFINITIONS, &own()))
+            .until(get(OWN_WIDGETS), 200)
+            .ask(create(OWN_WIDGETS, &thing))
+            .ask(create(DEFINITIONS, &own()))
+            .ask(merge(AT, &json!({ "spec": { "group": "other.example.com" } })))
+            .ask(merge(AT, &json!({ "spec": { "scope": "Cluster" } })))
+            .ask(merge(AT, &json!({ "spec": { "names": { "plural": "gadgets" } } })))
+            .ask(get(&format!("{OWN_WIDGETS}/web")))
+            .ask(delete(AT))
+            .until(get(OWN_WIDGETS), 404),
+        case("a-definition-s-status")
+            .given(create(DEFINITIONS, &own()))
+            .until(get(OWN_WIDGETS), 200)
+            .ask(get(AT))
+            .ask(merge(&format!("{AT}/status"), &json!({ "spec": { "scope": "Cluster" } }))),
+    ]
+}
+
+fn shapes() -> Vec<Case> {
     let mut bare = own();
     bare["spec"]["names"] = json!({ "plural": "widgets", "kind": "Widget" });
     bare["spec"]["versions"][0].as_object_mut().expect("it is a version").remove("subresources");
@@ -66,66 +98,46 @@ fn lives() -> Vec<Case> {
     free["spec"]["versions"][0]["schema"] =
         json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
     free["spec"]["versions"][0].as_object_mut().expect("it is a version").remove("selectableFields");
-    let mut thing = widget("web");
-    thing["apiVersion"] = json!("{{ns}}.example.com/v1");
-    let own_widgets = "{{ns}}.example.com/v1/widgets";
+    let thing = own_widget();
     let mut wide = own();
     wide["spec"]["scope"] = json!("Cluster");
-    let mut wide_thing = thing.clone();
-    wide_thing["metadata"]["name"] = json!("web");
     vec![
-        case("a-definition-s-life")
-            .given(create(DEFINITIONS, &own()))
-            .until(get(own_widgets), 200)
-            .ask(create(own_widgets, &thing))
-            .ask(create(DEFINITIONS, &own()))
-            .ask(merge(at, &json!({ "spec": { "group": "other.example.com" } })))
-            .ask(merge(at, &json!({ "spec": { "scope": "Cluster" } })))
-            .ask(merge(at, &json!({ "spec": { "names": { "plural": "gadgets" } } })))
-            .ask(get(&format!("{own_widgets}/web")))
-            .ask(delete(at))
-            .until(get(own_widgets), 404),
-        case("a-definition-s-status")
-            .given(create(DEFINITIONS, &own()))
-            .until(get(own_widgets), 200)
-            .ask(get(at))
-            .ask(merge(&format!("{at}/status"), &json!({ "spec": { "scope": "Cluster" } }))),
         case("a-definition-without-parts")
             .given(create(DEFINITIONS, &bare))
-            .until(get(own_widgets), 200)
-            .ask(get(at))
-            .ask(create(own_widgets, &{
+            .until(get(OWN_WIDGETS), 200)
+            .ask(get(AT))
+            .ask(create(OWN_WIDGETS, &{
                 let mut t = thing.clone();
                 t["status"] = json!({ "ready": 1 });
                 t
             }))
-            .ask(merge(&format!("{own_widgets}/web"), &json!({ "status": { "ready": 2 } })))
-            .ask(merge(&format!("{own_widgets}/web/status"), &json!({ "status": { "ready": 3 } })))
-            .ask(get(&format!("{own_widgets}/web/scale"))),
+            .ask(merge(&format!("{OWN_WIDGETS}/web"), &json!({ "status": { "ready": 2 } })))
+            .ask(merge(&format!("{OWN_WIDGETS}/web/status"), &json!({ "status": { "ready": 3 } })))
+            .ask(get(&format!("{OWN_WIDGETS}/web/scale"))),
         case("a-definition-that-keeps-all")
             .given(create(DEFINITIONS, &free))
-            .until(get(own_widgets), 200)
-            .ask(create(own_widgets, &{
+            .until(get(OWN_WIDGETS), 200)
+            .ask(create(OWN_WIDGETS, &{
                 let mut t = thing.clone();
                 t["colour"] = json!("red");
                 t["spec"]["tags"] = json!(["a", "a"]);
                 t
             }))
-            .ask(merge(&format!("{own_widgets}/web"), &json!({ "colour": "blue" }))),
+            .ask(merge(&format!("{OWN_WIDGETS}/web"), &json!({ "colour": "blue" }))),
         case("a-definition-for-the-cluster")
             .given(create(DEFINITIONS, &wide))
             .until(get("/apis/{{ns}}.example.com/v1/widgets"), 200)
-            .ask(create("/apis/{{ns}}.example.com/v1/widgets", &wide_thing))
-            .ask(create(own_widgets, &wide_thing))
+            .ask(create("/apis/{{ns}}.example.com/v1/widgets", &thing))
+            .ask(create(OWN_WIDGETS, &thing))
             .ask(get("/apis/{{ns}}.example.com/v1/widgets/web"))
             .ask(get("/apis/{{ns}}.example.com/v1/widgets?fieldSelector=metadata.namespace%3Dx")),
         case("a-definition-that-is-tightened")
             .given(create(DEFINITIONS, &own()))
-            .until(get(own_widgets), 200)
-            .given(create(own_widgets, &thing))
+            .until(get(OWN_WIDGETS), 200)
+            .given(create(OWN_WIDGETS, &thing))
             .ask(edit(
-                at,
-                at,
+                AT,
+                AT,
                 &[
                     (
                         "/spec/versions/0/additionalPrinterColumns",
@@ -162,17 +174,23 @@ fn refused() -> Vec<Case> {
             .ask(with("/spec/versions/0/schema", json!(null)))
             .ask(with("/spec/names", json!({})))
             .ask(with("/spec/names/kind", json!("widget_1")))
-            .ask(with("/spec/versions/0/subresources", json!({ "scale": { "specReplicasPath": "spec.size", "statusReplicasPath": ".spec.size" } }))),
+                .ask(with("/spec/versions/0/subresources", json!({ "scale": { "specReplicasPath": "spec.size", "statusReplicasPath": ".spec.size" } }))),
         case("schemas-that-are-not-structural")
             .ask(spec(json!({})))
             .ask(spec(json!({ "type": "object", "properties": { "a": {} } })))
             .ask(spec(json!({ "type": "array" })))
             .ask(spec(json!({ "type": "thing" })))
             .ask(spec(json!({ "type": "object", "properties": { "mode": { "type": "string", "default": 1 } } })))
-            .ask(spec(json!({ "type": "object", "properties": { "mode": { "type": "array", "items": { "type": "object" }, "x-kubernetes-list-type": "map" } } })))
-            .ask(spec(json!({ "type": "object", "properties": { "mode": { "type": "array", "items": { "type": "string" }, "x-kubernetes-list-type": "bag" } } })))
+                .ask(spec(json!({ "type": "object", "properties": { "mode": { "type": "array", "items": { "type": "object" }, "x-kubernetes-list-type": "map" } } })))
+                .ask(spec(json!({ "type": "object", "properties": { "mode": { "type": "array", "items": { "type": "string" }, "x-kubernetes-list-type": "bag" } } })))
             .ask(spec(json!({ "type": "object", "anyOf": [{ "type": "string" }] })))
-            .ask(spec(json!({ "type": "object", "additionalProperties": true, "properties": { "a": { "type": "string" } } }))),
-        case("rules-that-cannot-be-read").ask(rule("self.mode ==")).ask(rule("self.none == 1")).ask(rule("self.n == 'a'")).ask(rule("1")).ask(rule("")).ask(rule("self.n > 1")),
+                .ask(spec(json!({ "type": "object", "additionalProperties": true, "properties": { "a": { "type": "string" } } }))),
+        case("rules-that-cannot-be-read")
+            .ask(rule("self.mode =="))
+            .ask(rule("self.none == 1"))
+            .ask(rule("self.n == 'a'"))
+            .ask(rule("1"))
+            .ask(rule(""))
+            .ask(rule("self.n > 1")),
     ]
 }

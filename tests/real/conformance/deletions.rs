@@ -9,6 +9,7 @@ use super::{
 
 pub fn cases() -> Vec<Case> {
     let mut cases = optional();
+    cases.extend(of_other_kinds());
     cases.extend(held());
     cases.extend(graceful());
     cases.extend(collections());
@@ -40,14 +41,23 @@ fn optional() -> Vec<Case> {
         on("a-deletion-of-another", delete("configmaps/other")),
         on("a-deletion-with-empty-options", with(&json!({}))),
         on("a-deletion-with-typed-options", with(&json!({ "kind": "DeleteOptions", "apiVersion": "v1" }))),
-        on("a-deletion-with-options-of-meta", with(&json!({ "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1" }))),
+        on(
+            "a-deletion-with-options-of-meta",
+            with(&json!({ "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1" })),
+        ),
         on("a-deletion-with-options-of-another-kind", with(&json!({ "kind": "ConfigMap", "apiVersion": "v1" }))),
         on("a-deletion-with-an-unknown-option", with(&json!({ "colour": "red" }))),
         on("a-deletion-with-an-option-that-is-wrong", with(&json!({ "gracePeriodSeconds": "soon" }))),
-        on("a-deletion-with-preconditions", with(&json!({ "preconditions": { "uid": "{{uid}}", "resourceVersion": "{{version}}" } }))),
+        on(
+            "a-deletion-with-preconditions",
+            with(&json!({ "preconditions": { "uid": "{{uid}}", "resourceVersion": "{{version}}" } })),
+        ),
         on("a-deletion-of-settings-of-another-uid", with(&json!({ "preconditions": { "uid": OTHER_UID } }))),
         on("a-deletion-of-settings-of-another-version", with(&json!({ "preconditions": { "resourceVersion": "1" } }))),
-        on("a-deletion-of-another-uid-and-version", with(&json!({ "preconditions": { "uid": OTHER_UID, "resourceVersion": "1" } }))),
+        on(
+            "a-deletion-of-another-uid-and-version",
+            with(&json!({ "preconditions": { "uid": OTHER_UID, "resourceVersion": "1" } })),
+        ),
         on("a-deletion-of-settings-in-a-dry-run", delete("configmaps/web?dryRun=All")),
         on("a-deletion-in-a-dry-run-by-option", with(&json!({ "dryRun": ["All"] }))),
         on("a-deletion-in-an-unknown-dry-run", delete("configmaps/web?dryRun=Some")),
@@ -64,21 +74,52 @@ fn optional() -> Vec<Case> {
         on("a-deletion-with-a-grace-period-for-settings", delete("configmaps/web?gracePeriodSeconds=5")),
         on("a-deletion-with-a-grace-period-below-none", delete("configmaps/web?gracePeriodSeconds=-1")),
         on("a-deletion-with-a-grace-period-that-is-none", delete("configmaps/web?gracePeriodSeconds=soon")),
-        on("a-deletion-by-query-and-by-options", with(&json!({ "propagationPolicy": "Orphan" })).query("propagationPolicy=Foreground")),
-        on("a-deletion-accepting-rows", delete("configmaps/web").accept("application/json;as=Table;g=meta.k8s.io;v=v1")),
+        on(
+            "a-deletion-by-query-and-by-options",
+            with(&json!({ "propagationPolicy": "Orphan" })).query("propagationPolicy=Foreground"),
+        ),
+        on(
+            "a-deletion-accepting-rows",
+            delete("configmaps/web").accept("application/json;as=Table;g=meta.k8s.io;v=v1"),
+        ),
         on("a-deletion-in-yaml", delete("configmaps/web").text("dryRun: [All]\n").content_type("application/yaml")),
-        case("a-deletion-of-a-widget").given(create("example.com/v1/widgets", &widget("web"))).ask(delete("example.com/v1/widgets/web").json(&json!({ "preconditions": { "uid": OTHER_UID } }))).ask(delete("example.com/v1/widgets/web")).ask(get("example.com/v1/widgets/web")),
-        case("a-deletion-of-a-deployment").given(create("apps/v1/deployments", &deployment("web"))).ask(delete("apps/v1/deployments/web")).ask(get("apps/v1/deployments/web")),
-        case("a-deletion-of-a-deployment-in-the-foreground").given(create("apps/v1/deployments", &deployment("web"))).ask(delete("apps/v1/deployments/web?propagationPolicy=Foreground")).ask(get("apps/v1/deployments/web")),
+    ]
+}
+
+fn of_other_kinds() -> Vec<Case> {
+    vec![
+        case("a-deletion-of-a-widget")
+            .given(create("example.com/v1/widgets", &widget("web")))
+            .ask(delete("example.com/v1/widgets/web").json(&json!({ "preconditions": { "uid": OTHER_UID } })))
+            .ask(delete("example.com/v1/widgets/web"))
+            .ask(get("example.com/v1/widgets/web")),
+        case("a-deletion-of-a-deployment")
+            .given(create("apps/v1/deployments", &deployment("web")))
+            .ask(delete("apps/v1/deployments/web"))
+            .ask(get("apps/v1/deployments/web")),
+        case("a-deletion-of-a-deployment-in-the-foreground")
+            .given(create("apps/v1/deployments", &deployment("web")))
+            .ask(delete("apps/v1/deployments/web?propagationPolicy=Foreground"))
+            .ask(get("apps/v1/deployments/web")),
         case("a-deletion-of-a-secret").given(create("secrets", &settings("web"))).ask(delete("secrets/web")),
-        case("a-deletion-of-an-account").given(create("serviceaccounts", &settings("web"))).ask(delete("serviceaccounts/web")),
-        case("a-deletion-of-a-quota").given(create("resourcequotas", &settings("web"))).ask(delete("resourcequotas/web")),
-        case("a-deletion-of-a-limit-range").given(create("limitranges", &json!({ "metadata": { "name": "web" }, "spec": { "limits": [] } }))).ask(delete("limitranges/web")),
+        case("a-deletion-of-an-account")
+            .given(create("serviceaccounts", &settings("web")))
+            .ask(delete("serviceaccounts/web")),
+        case("a-deletion-of-a-quota")
+            .given(create("resourcequotas", &settings("web")))
+            .ask(delete("resourcequotas/web")),
+        case("a-deletion-of-a-limit-range")
+            .given(create("limitranges", &json!({ "metadata": { "name": "web" }, "spec": { "limits": [] } })))
+            .ask(delete("limitranges/web")),
         case("a-deletion-of-a-job").given(create("batch/v1/jobs", &json!({
             "metadata": { "name": "web" }, "spec": { "template": { "spec": { "restartPolicy": "Never", "containers": [{ "name": "a", "image": "b" }] } } },
         }))).ask(delete("batch/v1/jobs/web")).ask(get("batch/v1/jobs/web")),
-        case("a-deletion-of-a-node").given(create("/api/v1/nodes", &json!({ "metadata": { "name": "{{ns}}" } }))).ask(delete("/api/v1/nodes/{{ns}}")),
-        case("a-deletion-of-a-lease").given(create("coordination.k8s.io/v1/leases", &settings("web"))).ask(delete("coordination.k8s.io/v1/leases/web")),
+        case("a-deletion-of-a-node")
+            .given(create("/api/v1/nodes", &json!({ "metadata": { "name": "{{ns}}" } })))
+            .ask(delete("/api/v1/nodes/{{ns}}")),
+        case("a-deletion-of-a-lease")
+            .given(create("coordination.k8s.io/v1/leases", &settings("web")))
+            .ask(delete("coordination.k8s.io/v1/leases/web")),
     ]
 }
 

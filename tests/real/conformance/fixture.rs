@@ -136,54 +136,7 @@ pub fn deployment(name: &str) -> Value {
 
 /// A definition of kind Widget in a group: lists that merge in each way, defaults, rules, status and scale.
 pub fn widgets(group: &str) -> Value {
-    let text = json!({ "type": "string" });
-    let parts = json!({
-        "type": "array",
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["name", "port"],
-        "items": {
-            "type": "object",
-            "required": ["name"],
-            "properties": {
-                "name": text, "port": { "type": "integer", "default": 80 }, "note": text,
-                "args": { "type": "array", "items": text },
-            },
-        },
-    });
-    let spec = json!({
-        "type": "object",
-        "default": {},
-        "x-kubernetes-validations": [
-            { "rule": "!has(self.size) || self.size < 40", "message": "size must be below 40" },
-            { "rule": "!has(self.fixed) || !has(oldSelf.fixed) || self.fixed == oldSelf.fixed", "message": "fixed cannot change", "fieldPath": ".fixed" },
-        ],
-        "properties": {
-            "size": { "type": "integer", "minimum": 0, "maximum": 100 },
-            "mode": { "type": "string", "enum": ["Slow", "Fast"], "default": "Slow" },
-            "fixed": text,
-            "labels": { "type": "object", "additionalProperties": text },
-            "choice": { "type": "object", "x-kubernetes-map-type": "atomic", "properties": { "a": text, "b": text } },
-            "tags": { "type": "array", "x-kubernetes-list-type": "set", "items": text },
-            "steps": { "type": "array", "items": text },
-            "parts": parts,
-            "extra": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-            "share": { "x-kubernetes-int-or-string": true },
-            "empty": { "type": "string", "nullable": true },
-        },
-    });
-    let status = json!({
-        "type": "object",
-        "properties": {
-            "ready": { "type": "integer" },
-            "selector": text,
-            "conditions": {
-                "type": "array",
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-                "items": { "type": "object", "required": ["type", "status"], "properties": { "type": text, "status": text } },
-            },
-        },
-    });
+    let (spec, status) = (widget_spec(), widget_status());
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -203,6 +156,61 @@ pub fn widgets(group: &str) -> Value {
                 "selectableFields": [{ "jsonPath": ".spec.mode" }],
                 "schema": { "openAPIV3Schema": { "type": "object", "properties": { "spec": spec, "status": status } } },
             }],
+        },
+    })
+}
+
+fn widget_spec() -> Value {
+    let text = json!({ "type": "string" });
+    let parts = json!({
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name", "port"],
+        "items": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": text, "port": { "type": "integer", "default": 80 }, "note": text,
+                "args": { "type": "array", "items": text },
+            },
+        },
+    });
+    json!({
+        "type": "object",
+        "default": {},
+        "x-kubernetes-validations": [
+            { "rule": "!has(self.size) || self.size < 40", "message": "size must be below 40" },
+            { "rule": "!has(self.fixed) || !has(oldSelf.fixed) || self.fixed == oldSelf.fixed", "message": "fixed cannot change", "fieldPath": ".fixed" },
+        ],
+        "properties": {
+            "size": { "type": "integer", "minimum": 0, "maximum": 100 },
+            "mode": { "type": "string", "enum": ["Slow", "Fast"], "default": "Slow" },
+            "fixed": text,
+            "labels": { "type": "object", "additionalProperties": text },
+            "choice": { "type": "object", "x-kubernetes-map-type": "atomic", "properties": { "a": text, "b": text } },
+            "tags": { "type": "array", "x-kubernetes-list-type": "set", "items": text },
+            "steps": { "type": "array", "items": text },
+            "parts": parts,
+            "extra": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+            "share": { "x-kubernetes-int-or-string": true },
+            "empty": { "type": "string", "nullable": true },
+        },
+    })
+}
+
+fn widget_status() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "properties": {
+            "ready": { "type": "integer" },
+            "selector": text,
+            "conditions": {
+                "type": "array",
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+                "items": { "type": "object", "required": ["type", "status"], "properties": { "type": text, "status": text } },
+            },
         },
     })
 }

@@ -8,7 +8,8 @@ use super::{
 };
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = defaults();
+    let mut cases = defaults_of_workloads();
+    cases.extend(defaults_of_others());
     cases.extend(scaled());
     cases.extend(nodes());
     cases.extend(others());
@@ -25,9 +26,15 @@ fn workload(more: Value) -> Value {
     object
 }
 
-fn defaults() -> Vec<Case> {
-    let made = |name: &'static str, collection: &str, object: Value| case(name).ask(create(collection, &object));
-    let spec = |spec: Value| json!({ "metadata": { "name": "web" }, "spec": spec });
+fn made(name: &'static str, collection: &str, object: Value) -> Case {
+    case(name).ask(create(collection, &object))
+}
+
+fn spec(spec: Value) -> Value {
+    json!({ "metadata": { "name": "web" }, "spec": spec })
+}
+
+fn defaults_of_workloads() -> Vec<Case> {
     let job_template = || json!({ "spec": { "restartPolicy": "Never", "containers": [{ "name": "app", "image": "registry.example/app:1" }] } });
     vec![
         made("defaults-of-a-deployment", "apps/v1/deployments", workload(json!({}))),
@@ -64,6 +71,11 @@ fn defaults() -> Vec<Case> {
             "batch/v1/cronjobs",
             spec(json!({ "schedule": "0 * * * *", "jobTemplate": { "spec": { "template": job_template() } } })),
         ),
+    ]
+}
+
+fn defaults_of_others() -> Vec<Case> {
+    vec![
         made(
             "defaults-of-a-budget",
             "policy/v1/poddisruptionbudgets",
@@ -192,12 +204,15 @@ fn nodes() -> Vec<Case> {
         case("a-node-s-parts")
             .ask(create("/api/v1/nodes", &node))
             .ask(edit(at, at, &[("/spec/unschedulable", json!(true)), ("/status/capacity", json!({ "cpu": "9" }))]))
-            .ask(edit(status, at, &[("/spec/unschedulable", json!(null)), ("/status/capacity", json!({ "cpu": "9", "memory": "1024Mi" })), ("/metadata/labels", json!({ "c": "d" }))]))
+                .ask(edit(status, at, &[("/spec/unschedulable", json!(null)), ("/status/capacity", json!({ "cpu": "9", "memory": "1024Mi" })), ("/metadata/labels", json!({ "c": "d" }))]))
             .ask(edit(status, at, &[("/status/conditions", json!([{ "type": "Ready", "status": "True" }]))]))
             .ask(merge(status, &json!({ "status": { "nodeInfo": { "kubeletVersion": "v1.37.2" } } })))
             .ask(get(at)),
-        case("a-node-that-is-bare").ask(create("/api/v1/nodes", &json!({ "metadata": { "name": "{{ns}}" } }))).ask(get(status)),
-        case("a-node-with-a-taint").ask(create("/api/v1/nodes", &json!({ "metadata": { "name": "{{ns}}" }, "spec": { "taints": [{ "key": "a", "value": "b", "effect": "NoSchedule" }] } }))),
+        case("a-node-that-is-bare")
+            .ask(create("/api/v1/nodes", &json!({ "metadata": { "name": "{{ns}}" } })))
+            .ask(get(status)),
+        case("a-node-with-a-taint")
+            .ask(create("/api/v1/nodes", &json!({ "metadata": { "name": "{{ns}}" }, "spec": { "taints": [{ "key": "a", "value": "b", "effect": "NoSchedule" }] } }))),
     ]
 }
 
@@ -226,18 +241,28 @@ fn others() -> Vec<Case> {
         with_status("a-quota-s-status", "resourcequotas", &json!({ "metadata": { "name": "web" }, "spec": { "hard": { "pods": "5" } } }), json!({ "hard": { "pods": "5" }, "used": { "pods": "1" } })),
         with_status("a-stateful-set-s-status", "apps/v1/statefulsets", &workload(json!({ "spec": { "serviceName": "web" } })), json!({ "replicas": 1 })),
         with_status("a-daemon-set-s-status", "apps/v1/daemonsets", &workload(json!({})), json!({ "currentNumberScheduled": 1, "numberMisscheduled": 0, "desiredNumberScheduled": 1, "numberReady": 0 })),
-        case("a-budget-is-changed").given(create("policy/v1/poddisruptionbudgets", &json!({ "metadata": { "name": "web" }, "spec": { "minAvailable": 1 } }))).ask(merge("policy/v1/poddisruptionbudgets/web", &json!({ "spec": { "minAvailable": 2 } }))).ask(edit("policy/v1/poddisruptionbudgets/web", "policy/v1/poddisruptionbudgets/web", &[("/metadata/resourceVersion", json!(null)), ("/spec/minAvailable", json!(3))])),
-        case("a-lease-is-renewed").given(create("coordination.k8s.io/v1/leases", &json!({ "metadata": { "name": "web" }, "spec": { "holderIdentity": "me" } })))
-            .ask(merge("coordination.k8s.io/v1/leases/web", &json!({ "spec": { "renewTime": "2026-01-01T00:00:00.123456Z" } })))
-            .ask(edit("coordination.k8s.io/v1/leases/web", "coordination.k8s.io/v1/leases/web", &[("/metadata/resourceVersion", json!("1"))]))
-            .ask(edit("coordination.k8s.io/v1/leases/web", "coordination.k8s.io/v1/leases/web", &[("/metadata/resourceVersion", json!(null)), ("/spec/holderIdentity", json!("you"))]))
+        case("a-budget-is-changed")
+            .given(create("policy/v1/poddisruptionbudgets", &json!({ "metadata": { "name": "web" }, "spec": { "minAvailable": 1 } })))
+            .ask(merge("policy/v1/poddisruptionbudgets/web", &json!({ "spec": { "minAvailable": 2 } })))
+            .ask(edit("policy/v1/poddisruptionbudgets/web", "policy/v1/poddisruptionbudgets/web", &[("/metadata/resourceVersion", json!(null)), ("/spec/minAvailable", json!(3))])),
+        case("a-lease-is-renewed")
+            .given(create("coordination.k8s.io/v1/leases", &json!({ "metadata": { "name": "web" }, "spec": { "holderIdentity": "me" } })))
+                .ask(merge("coordination.k8s.io/v1/leases/web", &json!({ "spec": { "renewTime": "2026-01-01T00:00:00.123456Z" } })))
+                .ask(edit("coordination.k8s.io/v1/leases/web", "coordination.k8s.io/v1/leases/web", &[("/metadata/resourceVersion", json!("1"))]))
+                .ask(edit("coordination.k8s.io/v1/leases/web", "coordination.k8s.io/v1/leases/web", &[("/metadata/resourceVersion", json!(null)), ("/spec/holderIdentity", json!("you"))]))
             .ask(merge("coordination.k8s.io/v1/leases/web", &json!({ "spec": { "renewTime": "now" } }))),
-        case("an-event-is-counted").given(create("events", &json!({ "metadata": { "name": "web.1" }, "involvedObject": { "kind": "Pod", "name": "web", "namespace": "{{ns}}" }, "reason": "A", "count": 1 }))).ask(merge("events/web.1", &json!({ "count": 2 }))).ask(get("events.k8s.io/v1/events/web.1")),
+        case("an-event-is-counted")
+            .given(create("events", &json!({ "metadata": { "name": "web.1" }, "involvedObject": { "kind": "Pod", "name": "web", "namespace": "{{ns}}" }, "reason": "A", "count": 1 })))
+            .ask(merge("events/web.1", &json!({ "count": 2 })))
+            .ask(get("events.k8s.io/v1/events/web.1")),
         case("an-event-made-anew-is-seen-in-the-core").given(create("events.k8s.io/v1/events", &json!({
             "metadata": { "name": "web.2" }, "regarding": { "kind": "Pod", "name": "web", "namespace": "{{ns}}" }, "reason": "Resized", "note": "done", "type": "Normal",
             "action": "Resize", "reportingController": "tailor", "reportingInstance": "tailor-0", "eventTime": "2026-01-01T00:00:00.000000Z",
         }))).ask(get("events/web.2")).ask(merge("events.k8s.io/v1/events/web.2", &json!({ "series": { "count": 2, "lastObservedTime": "2026-01-01T00:00:00.000000Z" } }))),
-        case("an-event-about-another-namespace").ask(create("events", &json!({ "metadata": { "name": "web.1" }, "involvedObject": { "kind": "Pod", "name": "web", "namespace": "other" }, "reason": "A" }))),
-        case("reviews").ask(create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &json!({ "spec": { "resourceAttributes": { "verb": "get", "resource": "pods" } } }))).differs("/body/status/reason", "who may do what is not played"),
+        case("an-event-about-another-namespace")
+            .ask(create("events", &json!({ "metadata": { "name": "web.1" }, "involvedObject": { "kind": "Pod", "name": "web", "namespace": "other" }, "reason": "A" }))),
+        case("reviews")
+            .ask(create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &json!({ "spec": { "resourceAttributes": { "verb": "get", "resource": "pods" } } })))
+            .differs("/body/status/reason", "who may do what is not played"),
     ]
 }

@@ -1,25 +1,26 @@
-//! What all objects have in common: names, namespaces, kinds, versions, labels, options, and paths that are not there.
+//! What all objects have in common: names, namespaces, kinds, versions, labels, options.
 
 use serde_json::{Value, json};
 
 use super::{
-    case::{Body, Case, Request, case, create, delete, edit, get, merge, replace},
-    fixture::{config_map, deployment, pod, widget},
+    case::{Case, Request, case, create, edit, get, merge, replace},
+    fixture::{config_map, deployment, widget},
 };
 
 pub fn cases() -> Vec<Case> {
     let mut cases = created();
+    cases.extend(created_with_metadata());
+    cases.extend(created_widgets());
     cases.extend(named());
     cases.extend(labelled());
     cases.extend(replaced());
-    cases.extend(validated());
-    cases.extend(paths());
-    cases.extend(bodies());
+    cases.extend(replaced_widgets());
+    cases.extend(kept_and_counted());
     cases
 }
 
 /// The settings `web` with parts of another shape.
-fn settings(changes: Value) -> Value {
+pub fn settings(changes: Value) -> Value {
     let mut object =
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "a": "1" } });
     json_patch::merge(&mut object, &changes);
@@ -54,29 +55,6 @@ fn created() -> Vec<Case> {
         ("a-creation-without-a-kind", make(json!({ "kind": null }))),
         ("a-creation-without-a-version", make(json!({ "apiVersion": null }))),
         ("a-creation-without-either", make(json!({ "apiVersion": null, "kind": null }))),
-        ("a-creation-at-a-version", meta(json!({ "resourceVersion": "5" }))),
-        ("a-creation-at-version-zero", meta(json!({ "resourceVersion": "0" }))),
-        ("a-creation-with-a-uid", meta(json!({ "uid": "11111111-1111-4111-8111-111111111111" }))),
-        ("a-creation-with-times", meta(json!({ "creationTimestamp": "2020-01-01T00:00:00Z", "deletionTimestamp": "2020-01-01T00:00:00Z", "deletionGracePeriodSeconds": 5 }))),
-        ("a-creation-with-a-time-that-is-none", meta(json!({ "creationTimestamp": "yesterday" }))),
-        ("a-creation-with-a-generation", meta(json!({ "generation": 7 }))),
-        ("a-creation-with-a-link", meta(json!({ "selfLink": "/a/b" }))),
-        ("a-creation-with-managers", meta(json!({ "managedFields": [{ "manager": "m", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": { "f:data": {} } }] }))),
-        ("a-creation-with-finalizers", meta(json!({ "finalizers": ["example.com/hold"] }))),
-        ("a-creation-with-a-plain-finalizer", meta(json!({ "finalizers": ["hold"] }))),
-        ("a-creation-with-a-bad-finalizer", meta(json!({ "finalizers": ["a b"] }))),
-        ("a-creation-with-an-empty-finalizer", meta(json!({ "finalizers": [""] }))),
-        ("a-creation-with-both-deletion-finalizers", meta(json!({ "finalizers": ["orphan", "foregroundDeletion"] }))),
-        ("a-creation-with-an-owner", meta(json!({ "ownerReferences": [{ "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1", "controller": true, "blockOwnerDeletion": false }] }))),
-        ("a-creation-with-two-controllers", meta(json!({ "ownerReferences": [
-            { "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1", "controller": true },
-            { "apiVersion": "v1", "kind": "Pod", "name": "y", "uid": "2", "controller": true },
-        ] }))),
-        ("a-creation-with-an-owner-twice", meta(json!({ "ownerReferences": [
-            { "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1" }, { "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1" },
-        ] }))),
-        ("a-creation-with-an-empty-owner", meta(json!({ "ownerReferences": [{ "apiVersion": "", "kind": "", "name": "", "uid": "" }] }))),
-        ("a-creation-with-an-event-as-owner", meta(json!({ "ownerReferences": [{ "apiVersion": "v1", "kind": "Event", "name": "x", "uid": "1" }] }))),
         ("a-creation-in-a-namespace-that-is-not-there", create("/api/v1/namespaces/none/configmaps", &settings(json!({})))),
         ("a-creation-for-all-namespaces", create("/api/v1/configmaps", &settings(json!({})))),
         ("a-creation-at-a-name", create("configmaps/web", &settings(json!({})))),
@@ -88,16 +66,6 @@ fn created() -> Vec<Case> {
         ("a-creation-by-a-manager", make(json!({})).query("fieldManager=tester")),
         ("a-creation-that-is-indented", make(json!({})).query("pretty=true")),
         ("a-creation-of-an-item-with-nulls", make(json!({ "data": { "a": "1" } })).text(r#"{"metadata":{"name":"web","labels":null,"annotations":{"a":null}},"data":{"a":null,"b":"2"},"binaryData":null}"#)),
-        ("a-widget-s-creation-in-another-version", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["apiVersion"] = json!("example.com/v2"); w })),
-        ("a-widget-s-creation-without-a-kind", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["kind"] = json!(null); w })),
-        ("a-widget-s-creation-without-either", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["kind"] = json!(null); w["apiVersion"] = json!(null); w })),
-        ("a-widget-s-creation-without-a-name", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["metadata"] = json!({}); w })),
-        ("a-widget-s-creation-in-another-namespace", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["metadata"]["namespace"] = json!("other"); w })),
-        ("a-widget-s-creation-with-a-bad-name", create("example.com/v1/widgets", &widget("Web_1"))),
-        ("a-widget-s-creation-with-metadata-that-is-wrong", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["metadata"]["labels"] = json!({ "a": 1 }); w })),
-        ("a-widget-s-creation-with-unknown-metadata", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["metadata"]["colour"] = json!("red"); w })),
-        ("a-widget-s-creation-with-a-generation", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["metadata"]["generation"] = json!(7); w })),
-        ("a-widget-s-creation-with-a-status", create("example.com/v1/widgets", &{ let mut w = widget("web"); w["status"] = json!({ "ready": 3 }); w })),
     ]);
     cases.push(
         case("a-creation-of-what-is-there")
@@ -117,6 +85,83 @@ fn created() -> Vec<Case> {
             .ask(get("configmaps")),
     );
     cases
+}
+
+fn created_with_metadata() -> Vec<Case> {
+    let meta = |changes: Value| create("configmaps", &metadata(changes));
+    asked(vec![
+        ("a-creation-at-a-version", meta(json!({ "resourceVersion": "5" }))),
+        ("a-creation-at-version-zero", meta(json!({ "resourceVersion": "0" }))),
+        ("a-creation-with-a-uid", meta(json!({ "uid": "11111111-1111-4111-8111-111111111111" }))),
+        (
+            "a-creation-with-times",
+            meta(
+                json!({ "creationTimestamp": "2020-01-01T00:00:00Z", "deletionTimestamp": "2020-01-01T00:00:00Z", "deletionGracePeriodSeconds": 5 }),
+            ),
+        ),
+        ("a-creation-with-a-time-that-is-none", meta(json!({ "creationTimestamp": "yesterday" }))),
+        ("a-creation-with-a-generation", meta(json!({ "generation": 7 }))),
+        ("a-creation-with-a-link", meta(json!({ "selfLink": "/a/b" }))),
+        (
+            "a-creation-with-managers",
+            meta(
+                json!({ "managedFields": [{ "manager": "m", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": { "f:data": {} } }] }),
+            ),
+        ),
+        ("a-creation-with-finalizers", meta(json!({ "finalizers": ["example.com/hold"] }))),
+        ("a-creation-with-a-plain-finalizer", meta(json!({ "finalizers": ["hold"] }))),
+        ("a-creation-with-a-bad-finalizer", meta(json!({ "finalizers": ["a b"] }))),
+        ("a-creation-with-an-empty-finalizer", meta(json!({ "finalizers": [""] }))),
+        ("a-creation-with-both-deletion-finalizers", meta(json!({ "finalizers": ["orphan", "foregroundDeletion"] }))),
+        (
+            "a-creation-with-an-owner",
+            meta(
+                json!({ "ownerReferences": [{ "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1", "controller": true, "blockOwnerDeletion": false }] }),
+            ),
+        ),
+        (
+            "a-creation-with-two-controllers",
+            meta(json!({ "ownerReferences": [
+            { "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1", "controller": true },
+            { "apiVersion": "v1", "kind": "Pod", "name": "y", "uid": "2", "controller": true },
+        ] })),
+        ),
+        (
+            "a-creation-with-an-owner-twice",
+            meta(json!({ "ownerReferences": [
+            { "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1" }, { "apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1" },
+        ] })),
+        ),
+        (
+            "a-creation-with-an-empty-owner",
+            meta(json!({ "ownerReferences": [{ "apiVersion": "", "kind": "", "name": "", "uid": "" }] })),
+        ),
+        (
+            "a-creation-with-an-event-as-owner",
+            meta(json!({ "ownerReferences": [{ "apiVersion": "v1", "kind": "Event", "name": "x", "uid": "1" }] })),
+        ),
+    ])
+}
+
+fn created_widgets() -> Vec<Case> {
+    let make = |changes: Value| {
+        let mut object = widget("web");
+        json_patch::merge(&mut object, &changes);
+        create("example.com/v1/widgets", &object)
+    };
+    let meta = |changes: Value| make(json!({ "metadata": changes }));
+    asked(vec![
+        ("a-widget-s-creation-in-another-version", make(json!({ "apiVersion": "example.com/v2" }))),
+        ("a-widget-s-creation-without-a-kind", make(json!({ "kind": null }))),
+        ("a-widget-s-creation-without-either", make(json!({ "kind": null, "apiVersion": null }))),
+        ("a-widget-s-creation-without-a-name", meta(json!({ "name": null }))),
+        ("a-widget-s-creation-in-another-namespace", meta(json!({ "namespace": "other" }))),
+        ("a-widget-s-creation-with-a-bad-name", meta(json!({ "name": "Web_1" }))),
+        ("a-widget-s-creation-with-metadata-that-is-wrong", meta(json!({ "labels": { "a": 1 } }))),
+        ("a-widget-s-creation-with-unknown-metadata", meta(json!({ "colour": "red" }))),
+        ("a-widget-s-creation-with-a-generation", meta(json!({ "generation": 7 }))),
+        ("a-widget-s-creation-with-a-status", make(json!({ "status": { "ready": 3 } }))),
+    ])
 }
 
 fn named() -> Vec<Case> {
@@ -194,15 +239,19 @@ fn labelled() -> Vec<Case> {
     vec![
         keyed,
         valued,
-        annotated.ask(annotation(&long, json!("v"))).ask(annotation("a", json!(1))).ask(annotation("a", json!("x".repeat(262_145)))),
+        annotated
+            .ask(annotation(&long, json!("v")))
+            .ask(annotation("a", json!(1)))
+            .ask(annotation("a", json!("x".repeat(262_145)))),
         case("labels-that-are-no-map").ask(meta(json!({ "labels": ["a"] }))).ask(meta(json!({ "labels": "a" }))),
-        case("labels-and-names-that-are-wrong").ask(meta(json!({ "name": "W", "labels": { "a b": "c d" }, "annotations": { "c d": "" } }))),
+        case("labels-and-names-that-are-wrong")
+            .ask(meta(json!({ "name": "W", "labels": { "a b": "c d" }, "annotations": { "c d": "" } }))),
         case("labels-that-are-changed")
             .given(create("configmaps", &settings(json!({}))))
             .ask(merge("configmaps/web", &json!({ "metadata": { "labels": { "a": "b c" } } })))
             .ask(merge("configmaps/web", &json!({ "metadata": { "annotations": { "b c": "a" } } })))
             .ask(merge("configmaps/web", &json!({ "metadata": { "finalizers": ["a b"] } })))
-            .ask(merge("configmaps/web", &json!({ "metadata": { "ownerReferences": [{ "apiVersion": "v1", "kind": "", "name": "x", "uid": "1" }] } }))),
+                .ask(merge("configmaps/web", &json!({ "metadata": { "ownerReferences": [{ "apiVersion": "v1", "kind": "", "name": "x", "uid": "1" }] } }))),
     ]
 }
 
@@ -210,9 +259,6 @@ fn replaced() -> Vec<Case> {
     let on = |name: &'static str| case(name).given(create("configmaps", &config_map("web")));
     let whole = |edits: &[(&'static str, Value)]| edit("configmaps/web", "configmaps/web", edits);
     let changed = |at: &'static str, value: Value| whole(&[("/data/a", json!("9")), (at, value)]);
-    let on_widget = |name: &'static str| case(name).given(create("example.com/v1/widgets", &widget("web")));
-    let whole_widget =
-        |edits: &[(&'static str, Value)]| edit("example.com/v1/widgets/web", "example.com/v1/widgets/web", edits);
     vec![
         on("a-replacement").ask(whole(&[("/data/a", json!("9"))])).ask(get("configmaps/web")),
         on("a-replacement-by-nothing-new").ask(whole(&[])),
@@ -257,6 +303,14 @@ fn replaced() -> Vec<Case> {
                 &json!({ "metadata": { "name": "web" }, "spec": { "holderIdentity": "me" } }),
             ))
             .ask(get("coordination.k8s.io/v1/leases/web")),
+    ]
+}
+
+fn replaced_widgets() -> Vec<Case> {
+    let on_widget = |name: &'static str| case(name).given(create("example.com/v1/widgets", &widget("web")));
+    let whole_widget =
+        |edits: &[(&'static str, Value)]| edit("example.com/v1/widgets/web", "example.com/v1/widgets/web", edits);
+    vec![
         on_widget("a-widget-s-replacement")
             .ask(whole_widget(&[("/spec/size", json!(3))]))
             .ask(whole_widget(&[("/metadata/labels", json!({ "a": "b" }))]))
@@ -280,6 +334,12 @@ fn replaced() -> Vec<Case> {
             "example.com/v1/widgets/web",
             &[("/status", json!({ "ready": 2 })), ("/spec/size", json!(9)), ("/metadata/labels", json!({ "a": "b" }))],
         )),
+    ]
+}
+
+fn kept_and_counted() -> Vec<Case> {
+    let on = |name: &'static str| case(name).given(create("configmaps", &config_map("web")));
+    vec![
         on("immutable-settings")
             .given(merge("configmaps/web", &json!({ "immutable": true })))
             .ask(merge("configmaps/web", &json!({ "data": { "a": "9" } })))
@@ -309,208 +369,5 @@ fn replaced() -> Vec<Case> {
             .ask(merge("example.com/v1/widgets/web", &json!({ "spec": { "size": 3 } })))
             .ask(merge("example.com/v1/widgets/web/status", &json!({ "status": { "ready": 2 } })))
             .ask(merge("example.com/v1/widgets/web", &json!({ "metadata": { "generation": 40 } }))),
-    ]
-}
-
-fn validated() -> Vec<Case> {
-    let twice = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","name":"web"},"data":{"a":"1","a":"2"},"colour":"red","colour":"blue"}"#;
-    let unknown = settings(json!({ "colour": "red", "metadata": { "shape": "round", "Labels": { "a": "b" } } }));
-    let modes = [
-        "",
-        "fieldValidation=Strict",
-        "fieldValidation=Warn",
-        "fieldValidation=Ignore",
-        "fieldValidation=Loose",
-        "fieldValidation=strict",
-    ];
-    let all = |name, request: &dyn Fn() -> Request| {
-        modes.iter().fold(case(name), |case, mode| case.ask(request().query("dryRun=All").query(mode)))
-    };
-    let mut deep = deployment("web");
-    deep["spec"]["template"]["spec"]["containers"][0]["colour"] = json!("red");
-    deep["spec"]["template"]["spec"]["containers"][0]["resources"]["wishes"] = json!({});
-    deep["spec"]["Replicas"] = json!(3);
-    let mut odd = widget("web");
-    odd["spec"]["colour"] = json!("red");
-    odd["spec"]["parts"][0]["weight"] = json!(1);
-    odd["other"] = json!(1);
-    odd["metadata"]["shape"] = json!("round");
-    let widget_twice = r#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"web"},"spec":{"size":1,"size":2,"colour":1}}"#;
-    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\ndata:\n  a: '1'\n  a: '2'\ncolour: red\n";
-    vec![
-        all("fields-that-are-not-known", &|| create("configmaps", &unknown)),
-        all("fields-that-are-there-twice", &|| create("configmaps", &unknown).text(twice)),
-        all("deep-fields-that-are-not-known", &|| create("apps/v1/deployments", &deep)),
-        all("widget-fields-that-are-not-known", &|| create("example.com/v1/widgets", &odd)),
-        all("widget-fields-that-are-there-twice", &|| create("example.com/v1/widgets", &odd).text(widget_twice)),
-        all("yaml-fields-that-are-there-twice", &|| {
-            create("configmaps", &unknown).text(yaml).content_type("application/yaml")
-        }),
-        case("replacement-fields-that-are-not-known")
-            .given(create("configmaps", &settings(json!({}))))
-            .ask(replace("configmaps/web", &unknown))
-            .ask(replace("configmaps/web", &unknown).query("fieldValidation=Strict"))
-            .ask(replace("configmaps/web", &unknown).text(twice).query("fieldValidation=Strict")),
-    ]
-}
-
-fn paths() -> Vec<Case> {
-    let body = settings(json!({}));
-    let with = |method: &'static str, path: &str| {
-        let mut request = create(path, &body);
-        request.method = method;
-        request
-    };
-    let bare = |method: &'static str, path: &str| {
-        let mut request = get(path);
-        request.method = method;
-        request.body = Body::Empty;
-        request
-    };
-    let unknown = [
-        "gadgets",
-        "gadgets/web",
-        "apps/v2/deployments",
-        "none.example.com/v1/things",
-        "apps/v1/pods",
-        "/",
-        "/none",
-        "/api/v2",
-        "/api/v1/none",
-        "/apis/none",
-        "/apis/apps/v2",
-        "/apis/none/v1",
-        "configmaps/web/more",
-        "configmaps/web/status",
-        "configmaps/web/scale",
-        "pods/web/none",
-        "pods/web/scale",
-        "apps/v1/deployments/web/none",
-        "apps/v1/deployments/web/resize",
-        "example.com/v1/widgets/web/none",
-        "example.com/v1/widgets/web/resize",
-        "example.com/v2/widgets",
-        "example.com/v1/gadgets",
-        "/api/v1/namespaces/{{ns}}/nodes",
-        "/api/v1/nodes/none/none",
-        "/api/v1/configmaps/web",
-        "/api/v1/namespaces/{{ns}}/none",
-        "/api/v1/namespaces/{{ns}}/configmaps/",
-        "/api/v1/namespaces//configmaps",
-        "/apis/example.com/v1/widgets/web",
-        "configmaps/web",
-        "pods/none",
-        "pods/none/status",
-        "pods/none/resize",
-        "apps/v1/deployments/none",
-        "apps/v1/deployments/none/scale",
-        "example.com/v1/widgets/none",
-        "example.com/v1/widgets/none/status",
-        "example.com/v1/widgets/none/scale",
-        "/api/v1/nodes/none",
-        "/api/v1/namespaces/none",
-        "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies/none",
-        "autoscaling.tailor.dev/v1alpha1/verticalresizepolicies/none/scale",
-        "configmaps/Web_1",
-    ];
-    let mut cases = vec![unknown.iter().fold(case("paths-that-are-not-there"), |case, path| case.ask(get(path)))];
-    cases.push(
-        case("methods-that-are-not-allowed")
-            .given(create("configmaps", &body))
-            .given(create("pods", &pod("web", &json!({}))))
-            .given(create("example.com/v1/widgets", &widget("web")))
-            .ask(with("POST", "configmaps/web"))
-            .ask(with("PUT", "configmaps"))
-            .ask(with("PATCH", "configmaps"))
-            .ask(with("TRACE", "configmaps"))
-            .ask(with("DELETE", "/api/v1/configmaps"))
-            .ask(with("DELETE", "/api/v1/namespaces"))
-            .ask(with("POST", "pods/web/status"))
-            .ask(with("DELETE", "pods/web/status"))
-            .ask(with("DELETE", "pods/web/resize"))
-            .ask(with("POST", "pods/web/resize"))
-            .ask(bare("GET", "pods/web/binding"))
-            .ask(bare("GET", "pods/web/eviction"))
-            .ask(with("PUT", "pods/web/binding"))
-            .ask(with("PUT", "pods/web/eviction"))
-            .ask(with("DELETE", "apps/v1/deployments/web/scale"))
-            .ask(with("POST", "example.com/v1/widgets/web"))
-            .ask(with("PUT", "example.com/v1/widgets"))
-            .ask(with("POST", "example.com/v1/widgets/web/status"))
-            .ask(with("DELETE", "example.com/v1/widgets/web/status"))
-            .ask(with("DELETE", "example.com/v1/widgets/web/scale"))
-            .ask(bare("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"))
-            .ask(with("PUT", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews/web"))
-            .ask(with("POST", "/version"))
-            .ask(with("POST", "/api/v1"))
-            .ask(bare("HEAD", "configmaps/web"))
-            .ask(bare("OPTIONS", "configmaps/web")),
-    );
-    cases
-}
-
-fn bodies() -> Vec<Case> {
-    let body = settings(json!({}));
-    let make = || create("configmaps", &body).query("dryRun=All");
-    let texts = [
-        "",
-        "{",
-        "[]",
-        "1",
-        "null",
-        "text",
-        "\"text\"",
-        "{}",
-        "{ } {}",
-        "[{}]",
-        "---\n",
-        "{\"metadata\": 1}",
-        "{\"metadata\":{\"name\":1}}",
-        "{\"metadata\":{\"name\":\"web\"},\"data\":{\"a\":1}}",
-        "{\"metadata\":{\"name\":\"web\"},\"data\":[]}",
-        "{\"metadata\":{\"name\":\"web\"},\"immutable\":\"yes\"}",
-        "{\"metadata\":{\"name\":\"web\",\"generation\":\"x\"}}",
-        "{\"metadata\":{\"name\":\"web\",\"finalizers\":\"x\"}}",
-    ];
-    let types = [
-        "application/json",
-        "application/yaml",
-        "",
-        "application/json; charset=utf-8",
-        "text/plain",
-        "application/xml",
-        "application/json-patch+json",
-        "application/vnd.kubernetes.protobuf",
-        "application/cbor",
-        "no/such/type",
-    ];
-    let widget_texts = [
-        "",
-        "{",
-        "[]",
-        "null",
-        "{}",
-        "{\"metadata\":{\"name\":\"web\"}}",
-        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\"}",
-        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":1}",
-        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":1}}",
-        "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"web\"},\"spec\":1}",
-        "{\"apiVersion\":1,\"kind\":\"Widget\"}",
-    ];
-    vec![
-        texts.iter().fold(case("bodies-of-many-kinds"), |case, text| case.ask(make().text(text))),
-        widget_texts.iter().fold(case("widget-bodies-of-many-kinds"), |case, text| {
-            case.ask(create("example.com/v1/widgets?dryRun=All", &body).text(text))
-        }),
-        types.iter().fold(case("bodies-of-many-types"), |case, kind| case.ask(make().content_type(kind))),
-        types.iter().fold(case("widget-bodies-of-many-types"), |case, kind| {
-            case.ask(create("example.com/v1/widgets?dryRun=All", &widget("web")).content_type(kind))
-        }),
-        case("a-body-for-a-deletion")
-            .given(create("configmaps", &body))
-            .ask(delete("configmaps/web").text("{"))
-            .ask(delete("configmaps/web").text("[]"))
-            .ask(delete("configmaps/web").text("1"))
-            .ask(delete("configmaps/web").content_type("text/plain").text("{}")),
     ]
 }

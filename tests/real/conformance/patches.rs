@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Request, case, create, edit, get, merge, operations, strategic},
+    case::{Case, Request, case, create, get, merge, operations, strategic},
     fixture::{config_map, deployment, pod, widget},
 };
 
@@ -13,9 +13,11 @@ pub fn cases() -> Vec<Case> {
     };
     let mut cases: Vec<Case> =
         json_patches().into_iter().chain(merge_patches()).chain(options()).map(settings).collect();
-    cases.extend(strategic_patches());
+    cases.extend(patches_of_containers());
+    cases.extend(patches_of_maps_and_lists());
+    cases.extend(patches_of_other_fields());
+    cases.extend(patches_of_settings());
     cases.extend(custom_patches());
-    cases.extend(unchanged());
     cases
 }
 
@@ -177,20 +179,17 @@ fn options() -> Vec<(&'static str, Request)> {
     ]
 }
 
-fn template(containers: Value) -> Value {
+pub fn template(containers: Value) -> Value {
     json!({ "spec": { "template": { "spec": { "containers": containers } } } })
 }
 
-fn strategic_patches() -> Vec<Case> {
-    let on = |name: &'static str, patch: Value| {
-        let given = case(name).given(create("apps/v1/deployments", &deployment("web")));
-        kept(given, "apps/v1/deployments/web", strategic("apps/v1/deployments/web", &patch))
-    };
-    let cm = |name: &'static str, patch: Value| {
-        kept(case(name).given(create("configmaps", &config_map("web"))), SETTINGS, strategic(SETTINGS, &patch))
-    };
-    let spec = |spec: Value| json!({ "spec": { "template": { "spec": spec } } });
-    let mut cases = vec![
+fn on(name: &'static str, patch: Value) -> Case {
+    let given = case(name).given(create("apps/v1/deployments", &deployment("web")));
+    kept(given, "apps/v1/deployments/web", strategic("apps/v1/deployments/web", &patch))
+}
+
+fn patches_of_containers() -> Vec<Case> {
+    vec![
         on(
             "strategic-patch-changes-a-container",
             template(json!([{ "name": "app", "image": "registry.example/app:2" }])),
@@ -237,6 +236,11 @@ fn strategic_patches() -> Vec<Case> {
         on("strategic-patch-of-a-null-item", template(json!([null]))),
         on("strategic-patch-of-an-unknown-directive", template(json!([{ "name": "app", "$patch": "destroy" }]))),
         on("strategic-patch-of-an-unknown-directive-in-a-map", json!({ "spec": { "$patch": "destroy" } })),
+    ]
+}
+
+fn patches_of_maps_and_lists() -> Vec<Case> {
+    vec![
         on(
             "strategic-patch-replaces-a-map",
             json!({ "metadata": { "labels": { "$patch": "replace", "tier": "db" } } }),
@@ -271,6 +275,12 @@ fn strategic_patches() -> Vec<Case> {
                 json!([{ "name": "app", "env": [{ "name": "B", "value": "2" }, { "name": "A", "$patch": "delete" }] }]),
             ),
         ),
+    ]
+}
+
+fn patches_of_other_fields() -> Vec<Case> {
+    let spec = |spec: Value| json!({ "spec": { "template": { "spec": spec } } });
+    vec![
         on("strategic-patch-of-arguments", template(json!([{ "name": "app", "args": ["c"] }]))),
         on("strategic-patch-of-tolerations", spec(json!({ "tolerations": [{ "key": "b", "operator": "Exists" }] }))),
         on(
@@ -293,6 +303,14 @@ fn strategic_patches() -> Vec<Case> {
         on("strategic-patch-of-the-selector", json!({ "spec": { "selector": { "matchLabels": { "tier": "db" } } } })),
         on("strategic-patch-of-the-status-beside", json!({ "status": { "replicas": 7 } })),
         on("strategic-patch-of-an-unknown-field", json!({ "spec": { "colour": "red" } })),
+    ]
+}
+
+fn patches_of_settings() -> Vec<Case> {
+    let cm = |name: &'static str, patch: Value| {
+        kept(case(name).given(create("configmaps", &config_map("web"))), SETTINGS, strategic(SETTINGS, &patch))
+    };
+    let mut cases = vec![
         cm(
             "strategic-patch-deletes-from-a-list-of-texts",
             json!({ "metadata": { "$deleteFromPrimitiveList/finalizers": ["example.com/hold"] } }),
@@ -346,9 +364,9 @@ fn node_conditions() -> Case {
         .ask(patch(json!({ "conditions": [condition("Ready", "True")] })))
         .ask(patch(json!({ "conditions": [{ "type": "Told", "$patch": "delete" }] })))
         .ask(patch(json!({ "addresses": [{ "type": "InternalIP", "address": "10.0.0.1" }] })))
-        .ask(patch(json!({ "$setElementOrder/conditions": [{ "type": "Told" }, { "type": "Ready" }], "conditions": [condition("Told", "True")] })))
-        .ask(strategic(at, &json!({ "spec": { "unschedulable": null }, "metadata": { "labels": { "a": "b" } }, "status": { "capacity": { "cpu": "2" } } })))
-        .ask(strategic("/api/v1/nodes/{{ns}}", &json!({ "spec": { "unschedulable": null, "taints": [{ "key": "a", "effect": "NoSchedule" }] }, "status": { "capacity": null } })))
+            .ask(patch(json!({ "$setElementOrder/conditions": [{ "type": "Told" }, { "type": "Ready" }], "conditions": [condition("Told", "True")] })))
+            .ask(strategic(at, &json!({ "spec": { "unschedulable": null }, "metadata": { "labels": { "a": "b" } }, "status": { "capacity": { "cpu": "2" } } })))
+            .ask(strategic("/api/v1/nodes/{{ns}}", &json!({ "spec": { "unschedulable": null, "taints": [{ "key": "a", "effect": "NoSchedule" }] }, "status": { "capacity": null } })))
         .ask(get("/api/v1/nodes/{{ns}}"))
 }
 
@@ -411,75 +429,4 @@ fn custom_patches() -> Vec<Case> {
             merge(WIDGET, &json!({ "metadata": { "labels": { "a b": "c d" } } })),
         ),
     ]
-}
-
-/// What changes nothing keeps the version: a write that names the version from before still succeeds.
-fn unchanged() -> Vec<Case> {
-    let after = |name: &'static str, collection: &str, object: &Value, request: &dyn Fn(&str) -> Request| {
-        let path = format!("{collection}/web");
-        let is_current = edit(
-            &path,
-            &path,
-            &[("/metadata/resourceVersion", json!("{{version}}")), ("/metadata/labels", json!({ "current": "yes" }))],
-        );
-        case(name)
-            .given(create(collection, object))
-            .keep("version", "/metadata/resourceVersion")
-            .ask(request(&path))
-            .ask(is_current)
-    };
-    let mut cases = vec![
-        after("an-empty-merge-patch-keeps-the-version", "configmaps", &config_map("web"), &|path| {
-            merge(path, &json!({}))
-        }),
-        after("a-merge-patch-to-the-same-keeps-the-version", "configmaps", &config_map("web"), &|path| {
-            merge(path, &json!({ "data": { "a": "1" } }))
-        }),
-        after("an-empty-json-patch-keeps-the-version", "configmaps", &config_map("web"), &|path| {
-            operations(path, &json!([]))
-        }),
-        after("an-empty-strategic-patch-keeps-the-version", "apps/v1/deployments", &deployment("web"), &|path| {
-            strategic(path, &json!({}))
-        }),
-        after("the-same-amounts-keep-the-version", "apps/v1/deployments", &deployment("web"), &|path| {
-            strategic(path, &template(json!([{ "name": "app", "resources": { "requests": { "cpu": "0.5" } } }])))
-        }),
-        after("the-same-manager-and-patch-keep-the-version", "configmaps", &config_map("web"), &|path| {
-            merge(path, &json!({ "data": { "a": "1" } })).query("fieldManager=other")
-        }),
-        after("an-empty-patch-of-a-custom-kind-keeps-the-version", "example.com/v1/widgets", &widget("web"), &|path| {
-            merge(path, &json!({}))
-        }),
-        after("a-dropped-field-keeps-the-version", "example.com/v1/widgets", &widget("web"), &|path| {
-            merge(path, &json!({ "spec": { "colour": "red" } }))
-        }),
-        after("the-same-replacement-keeps-the-version", "configmaps", &config_map("web"), &|path| {
-            edit(path, path, &[])
-        }),
-        after("the-same-status-keeps-the-version", "example.com/v1/widgets", &widget("web"), &|path| {
-            merge(&format!("{path}/status"), &json!({ "status": null }))
-        }),
-        after("a-dry-run-keeps-the-version", "configmaps", &config_map("web"), &|path| {
-            merge(path, &json!({ "data": { "a": "7" } })).query("dryRun=All")
-        }),
-    ];
-    let apply = |path: &str| {
-        super::case::apply(
-            path,
-            "tester",
-            &json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "z": "1" } }),
-        )
-    };
-    cases.push(
-        case("the-same-apply-keeps-the-version")
-            .given(apply(SETTINGS))
-            .keep("version", "/metadata/resourceVersion")
-            .ask(apply(SETTINGS))
-            .ask(edit(
-                SETTINGS,
-                SETTINGS,
-                &[("/metadata/resourceVersion", json!("{{version}}")), ("/data/z", json!("2"))],
-            )),
-    );
-    cases
 }

@@ -57,12 +57,22 @@ fn beginnings() -> Vec<Case> {
         life("a-watch-from-any-version").ask(watch("resourceVersion=0")),
         life("a-watch-from-no-version").ask(watch("")),
         begun("a-watch-of-nothing-new").ask(from("")),
-        begun("a-watch-in-the-old-form").given(create("configmaps", &settings("one", "web"))).ask(from("").query("watch=1")),
-        begun("a-watch-at-the-old-path").ask(get("/api/v1/watch/namespaces/{{ns}}/configmaps?timeoutSeconds=1&resourceVersion={{version}}")),
-        begun("a-watch-without-a-timeout-for-nothing").ask(get("configmaps?watch=true&timeoutSeconds=1&resourceVersion={{version}}&limit=1")),
+        begun("a-watch-in-the-old-form")
+            .given(create("configmaps", &settings("one", "web")))
+            .ask(from("").query("watch=1")),
+        begun("a-watch-at-the-old-path")
+            .ask(get("/api/v1/watch/namespaces/{{ns}}/configmaps?timeoutSeconds=1&resourceVersion={{version}}")),
+        begun("a-watch-without-a-timeout-for-nothing")
+            .ask(get("configmaps?watch=true&timeoutSeconds=1&resourceVersion={{version}}&limit=1")),
         begun("a-watch-with-no-change").given(merge("configmaps/before", &json!({}))).ask(from("")),
-        begun("a-watch-of-a-dry-run").given(create("configmaps?dryRun=All", &settings("one", "web"))).given(merge("configmaps/before?dryRun=All", &json!({ "data": { "b": "1" } }))).given(delete("configmaps/before?dryRun=All")).ask(from("")),
-        begun("a-watch-of-an-apply").given(apply("configmaps/one", "tester", &json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "one" }, "data": { "a": "1" } }))).ask(from("")),
+        begun("a-watch-of-a-dry-run")
+            .given(create("configmaps?dryRun=All", &settings("one", "web")))
+            .given(merge("configmaps/before?dryRun=All", &json!({ "data": { "b": "1" } })))
+            .given(delete("configmaps/before?dryRun=All"))
+            .ask(from("")),
+        begun("a-watch-of-an-apply")
+            .given(apply("configmaps/one", "tester", &json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "one" }, "data": { "a": "1" } })))
+            .ask(from("")),
         case("a-watch-of-a-finalizer")
             .given(create("configmaps", &config_map("web")))
             .keep("version", "/metadata/resourceVersion")
@@ -82,8 +92,8 @@ fn beginnings() -> Vec<Case> {
             .given(merge("example.com/v1/widgets/web/status", &json!({ "status": { "ready": 1 } })))
             .given(delete("example.com/v1/widgets/web"))
             .ask(get("example.com/v1/widgets?watch=true&timeoutSeconds=1&resourceVersion={{version}}"))
-            .ask(get("example.com/v1/widgets?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=spec.mode%3DFast"))
-            .ask(get("example.com/v1/widgets?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=spec.mode%3DSlow")),
+                .ask(get("example.com/v1/widgets?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=spec.mode%3DFast"))
+                .ask(get("example.com/v1/widgets?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=spec.mode%3DSlow")),
         case("a-watch-of-a-pod")
             .given(create("pods", &pod("web", &json!({}))))
             .keep("version", "/metadata/resourceVersion")
@@ -109,18 +119,20 @@ fn selected() -> Vec<Case> {
         life("a-watch-by-absent-label").ask(from("labelSelector=%21app")),
         life("a-watch-by-set").ask(from("labelSelector=app+in+%28db%2Cx%29")),
         life("a-watch-by-name").ask(from(one)),
-        life("a-watch-of-one-object").ask(get("configmaps/one?watch=true&timeoutSeconds=1&resourceVersion={{version}}")),
+        life("a-watch-of-one-object")
+            .ask(get("configmaps/one?watch=true&timeoutSeconds=1&resourceVersion={{version}}")),
         life("a-watch-by-name-and-label").ask(from(one).query("labelSelector=app%3Ddb")),
         life("a-watch-by-label-from-any-version").ask(watch("resourceVersion=0&labelSelector=app%3Dweb")),
-        life("a-watch-of-all-namespaces").ask(get("/api/v1/configmaps?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=metadata.namespace%3D{{ns}}")),
+        life("a-watch-of-all-namespaces")
+            .ask(get("/api/v1/configmaps?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=metadata.namespace%3D{{ns}}")),
         case("a-watch-by-phase")
             .given(create("pods", &pod("web", &json!({}))))
             .keep("version", "/metadata/resourceVersion")
             .given(merge("pods/web/status", &json!({ "status": { "phase": "Running" } })))
             .given(merge("pods/web", &json!({ "metadata": { "labels": { "a": "b" } } })))
             .given(merge("pods/web/status", &json!({ "status": { "phase": "Succeeded" } })))
-            .ask(get("pods?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=status.phase%3DRunning"))
-            .ask(get("pods?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=status.phase%21%3DRunning"))
+                .ask(get("pods?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=status.phase%3DRunning"))
+                .ask(get("pods?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=status.phase%21%3DRunning"))
             .ask(get("pods?watch=true&timeoutSeconds=1&resourceVersion={{version}}&fieldSelector=spec.nodeName%3D")),
     ]
 }

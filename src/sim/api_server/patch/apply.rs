@@ -83,7 +83,9 @@ fn owners_after(before: &Managers, writer: &Writer, wants: FieldSet, changes: &C
 fn check_conflicts(managers: &Managers, writer: &Writer, set: &FieldSet) -> Result<()> {
     let mut causes = Vec::new();
     let mut texts = Vec::new();
-    for other in managers.0.iter().filter(|manager| !manager.writer.is(writer)) {
+    let mut others: Vec<_> = managers.0.iter().filter(|manager| !manager.writer.is(writer)).collect();
+    others.sort_by_key(|other| spelled(&other.writer));
+    for other in others {
         let mut paths = Vec::new();
         other.fields.common_paths(set, "", &mut paths);
         let by = spelled(&other.writer);
