@@ -8,6 +8,7 @@
 //! | [`resources`] | `MilliCpu` and `Bytes`, quantities, QoS class, and the views of Pods and Nodes that decisions are made from |
 //! | [`api`] | the custom resource `VerticalResizePolicy`: types, defaults, CEL rules, printer columns |
 //! | [`clock`] | the one place that reads time: the wall clock, or simulated time |
+//! | [`tls`] | the one provider of cryptography, and servers with a certificate of their own |
 //! | [`usage`] | where usage comes from: `Sample`, `UsageSource`, and its implementations |
 //! | [`model`] | what has been learnt of one container: CPU histogram, memory peaks, OOM kills |
 //! | [`recommend`] | what a container should get: lower, target and upper, inside every bound |
@@ -29,4 +30,5 @@ pub mod recommend;
 pub mod resources;
 pub mod sim;
 pub mod telemetry;
+pub mod tls;
 pub mod usage;

@@ -10,12 +10,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use kube::{Client, Config};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::task::JoinHandle;
 
-use super::Failure;
+use super::{Failure, signals::told_to_end};
 use crate::{
     clock::Clock,
     controller::{Controller, LeaseOptions, NoJournal, Options, Parts, Timing},
@@ -23,6 +20,7 @@ use crate::{
         http::{self, Told},
         logs::{self, LogFormat},
     },
+    tls,
     usage::{
         UsageSource,
         metrics_api::MetricsApi,
@@ -116,8 +114,7 @@ fn listen(text: &str) -> Result<Listen, String> {
 pub fn run(args: &Args) -> Result<(), Failure> {
     args.check().map_err(Failure::BadInput)?;
     logs::start(args.log_format, &args.log).map_err(|error| Failure::BadInput(error.into()))?;
-    // Fails only if a provider is there already, and then that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls::use_ring();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
     Ok(runtime.block_on(control(args))?)
 }
@@ -194,7 +191,12 @@ async fn control(args: &Args) -> anyhow::Result<()> {
     let parts = Parts { client, source, clock: Clock::System, journal: Arc::new(NoJournal), options };
     let controller = Controller::new(parts);
     let served = serve(args.listen, &controller).await?;
-    let ended = controller.run(told_to_end()?).await;
+    let told_to_end = told_to_end()?;
+    let shutdown = async {
+        told_to_end.await;
+        tracing::info!("tailor ends: passes that have begun are finished");
+    };
+    let ended = controller.run(shutdown).await;
     if let Some(served) = served {
         served.abort();
     }
@@ -219,19 +221,6 @@ async fn serve(listen: Listen, controller: &Controller) -> anyhow::Result<Option
             tracing::error!(%error, "health and metrics are not served any more");
         }
     })))
-}
-
-/// Ready when the process is told to end.
-fn told_to_end() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            biased;
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("tailor ends: passes that have begun are finished");
-    })
 }
 
 #[cfg(test)]

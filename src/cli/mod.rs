@@ -7,6 +7,7 @@ pub mod controller;
 pub mod crd;
 pub mod docs;
 pub mod settings;
+mod signals;
 pub mod sim_node;
 pub mod simulate;
 

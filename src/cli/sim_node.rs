@@ -9,9 +9,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use kube::Client;
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, signals::told_to_end};
 use crate::{
     clock::Clock,
     resources::{Bytes, MilliCpu, Resources},
@@ -24,6 +23,7 @@ use crate::{
         scenario::{Loads, Manifest, Scenario},
     },
     telemetry::logs::{self, LogFormat},
+    tls,
     usage::trace::Trace,
 };
 
@@ -89,8 +89,7 @@ fn prefix(text: &str) -> Result<String, String> {
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let options = options(args).map_err(Failure::BadInput)?;
     logs::start(LogFormat::Text, &args.log).map_err(|error| Failure::BadInput(error.into()))?;
-    // Fails only if a provider is there already, and then that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls::use_ring();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
     Ok(runtime.block_on(play(args, options, out))?)
 }
@@ -147,7 +146,7 @@ async fn play(args: &Args, options: real::Options, out: &mut dyn Write) -> anyho
     let client = Client::try_default().await.context("there is no cluster: set KUBECONFIG, or run in a Pod")?;
     let version = client.apiserver_version().await.context("the API server does not answer; check the kubeconfig")?;
     // From here on nothing ends without cleaning up.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let told_to_end = told_to_end()?;
     let names: Vec<_> = options.nodes.iter().map(|node| node.name.clone()).collect();
     let kubelets = real::spawn(client, options).await?;
     let (count, names, server) = (names.len(), names.join(", "), &version.git_version);
@@ -157,8 +156,7 @@ async fn play(args: &Args, options: real::Options, out: &mut dyn Write) -> anyho
     }
     tokio::select! {
         biased;
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        () = told_to_end => {}
         () = kubelets.ended() => return Err(anyhow!("the kubelets ended by themselves; this is a bug, please report it")),
     }
     if args.keep {

@@ -202,7 +202,7 @@ impl Cluster {
         let clock = Clock::simulated(scenario.start);
         let started = Instant::now();
         let server = server(clock, seed).await.map_err(Error::Server)?;
-        let ledger = ledger(scenario, unscored);
+        let ledger = ledger(&scenario.manifests, later(scenario.start, unscored));
         let load = Arc::new(scenario.loads.seeded(scenario.start, seed));
         let options = scenario.kubelet_options();
         let kubelets = kubelet::spawn(server.client("kubelet"), clock, seed, load, ledger.clone(), options);
@@ -385,10 +385,10 @@ async fn control(controller: Controller) {
     }
 }
 
-/// A ledger that knows what the workloads of the start request.
-fn ledger(scenario: &Scenario, unscored: Duration) -> Ledger {
-    let ledger = Ledger::new(later(scenario.start, unscored));
-    scenario.manifests.iter().for_each(|manifest| set_originals(&ledger, manifest));
+/// A ledger that knows what the workloads of the start request, and scores from `scored_from` on.
+fn ledger(manifests: &[Manifest], scored_from: Timestamp) -> Ledger {
+    let ledger = Ledger::new(scored_from);
+    manifests.iter().for_each(|manifest| set_originals(&ledger, manifest));
     ledger
 }
 

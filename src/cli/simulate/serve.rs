@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    future::Future,
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -10,10 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    cli::Failure,
+    cli::{Failure, signals::told_to_end},
     sim::{
         cluster::Progress,
         report::collect::Outcome,
@@ -100,19 +98,6 @@ fn greet(served: &Served, path: &Path, out: &mut dyn Write) -> anyhow::Result<()
 fn quoted(text: &str) -> String {
     let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+@:,".contains(c));
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
-/// Resolves at Ctrl-C and when the process is asked to end.
-fn told_to_end() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for the signal to end")?;
-    Ok(async move {
-        tokio::select! {
-            biased;
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 #[cfg(test)]

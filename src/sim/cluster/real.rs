@@ -27,7 +27,7 @@ use kube::{
 use tokio::time::{Instant, sleep};
 use tower::util::MapRequestLayer;
 
-use super::{Cluster, Error, Notebook, Progress, Seen, Site, UNSCORED, control, ledger, webhook};
+use super::{Cluster, Error, Notebook, Progress, Seen, Site, UNSCORED, control, later, ledger, webhook};
 use crate::{
     api::VerticalResizePolicy,
     clock::Clock,
@@ -107,13 +107,13 @@ fn staged(
     let plane = plain.block_on(prepare(assets))?;
     let paced = serve::runtime().map_err(setup("start the asynchronous runtime"))?;
     paced.block_on(async {
-        let cluster = at_pace(1.0, Box::pin(begin(&plane, scenario, seed))).await?;
+        let cluster = at_pace(1.0, begin(&plane, scenario, seed)).await?;
         let scenario = Scenario { start: cluster.clock.now(), ..scenario.clone() };
-        let played = Box::pin(async {
+        let played = async {
             cluster.populate(&scenario).await?;
             play(&plane, &cluster, &scenario).await?;
             cluster.finish(&scenario, seed).await
-        });
+        };
         at_pace(scenario.time_scale, played).await
     })
 }
@@ -151,7 +151,7 @@ async fn prepare(assets: &Assets) -> Result<ControlPlane, Error> {
 /// Starts the controller, and the kubelets when it has read usage for the first time.
 async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<Cluster<Outside>, Error> {
     let clock = Clock::simulated(Clock::System.now());
-    let ledger = ledger(&Scenario { start: clock.now(), ..scenario.clone() }, UNSCORED);
+    let ledger = ledger(&scenario.manifests, later(clock.now(), UNSCORED));
     let source = Arc::new(KubeletSource::new(ledger.clone(), clock));
     let notebook = Arc::new(Notebook::default());
     let writes = Arc::new(AtomicU64::new(0));

@@ -2,12 +2,11 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-use axum_server::tls_rustls::RustlsConfig;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::{
@@ -18,7 +17,7 @@ use kube::{
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::actuate::Admission;
+use crate::{actuate::Admission, tls};
 
 const NAME: &str = "sizes.tailor.dev";
 
@@ -27,12 +26,9 @@ pub(super) async fn serve(
     client: Client,
     admission: Arc<Admission>,
 ) -> Result<JoinHandle<()>, Box<dyn std::error::Error + Send + Sync>> {
-    let own = rcgen::generate_simple_self_signed([Ipv4Addr::LOCALHOST.to_string()])?;
-    let (certificate, key) = (own.cert.der().to_vec(), own.signing_key.serialize_der());
-    let tls = RustlsConfig::from_der(vec![certificate], key).await?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let at = listener.local_addr()?;
+    let host = Ipv4Addr::LOCALHOST;
+    let (tls, certificate) = tls::self_signed::<Box<dyn std::error::Error + Send + Sync>>([host.to_string()]).await?;
+    let (listener, at) = tls::listen(host.into())?;
     let server = axum_server::from_tcp_rustls(listener, tls)?;
     let router = Router::new().route("/", post(review)).with_state(admission);
     let task = tokio::spawn(async move {
@@ -40,7 +36,7 @@ pub(super) async fn serve(
             tracing::error!(%error, "the admission webhook ended");
         }
     });
-    register(client, at, &own.cert.pem()).await?;
+    register(client, at, &certificate).await?;
     Ok(task)
 }
 

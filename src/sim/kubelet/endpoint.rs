@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -18,7 +18,7 @@ use super::{
     exposition,
     scrape::NodeReading,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, tls};
 
 /// Why endpoints cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +58,7 @@ pub(super) struct Endpoints {
 impl Endpoints {
     /// Servers to be opened on `address`, all with one certificate that nobody has signed.
     pub(super) async fn new(machine: SharedMachine, clock: Clock, address: IpAddr) -> Result<Self, Error> {
-        // Fails only if a provider is there already, and then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let own = rcgen::generate_simple_self_signed([address.to_string(), "localhost".to_owned()])?;
-        let (certificate, key) = (own.cert.der().to_vec(), own.signing_key.serialize_der());
-        let tls = RustlsConfig::from_der(vec![certificate], key).await?;
+        let (tls, _) = tls::self_signed::<Error>([address.to_string(), "localhost".to_owned()]).await?;
         Ok(Self { machine, clock, address, tls, addresses: Addresses::default(), servers: BTreeMap::new() })
     }
 
@@ -82,9 +78,7 @@ impl Endpoints {
     }
 
     fn listen(&mut self, node: &str) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind((self.address, 0))?;
-        listener.set_nonblocking(true)?;
-        let at = listener.local_addr()?;
+        let (listener, at) = tls::listen(self.address)?;
         let view = View { machine: self.machine.clone(), clock: self.clock, node: node.into() };
         let handle = Handle::new();
         let server = axum_server::from_tcp_rustls(listener, self.tls.clone())?.handle(handle.clone());

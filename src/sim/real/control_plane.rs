@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{Assets, Error, child::Program, site::Site};
+use crate::tls;
 
 /// A server on a busy machine needs longer than one on an idle one, which needs three seconds.
 const READY_WITHIN: Duration = Duration::from_mins(2);
@@ -42,8 +43,7 @@ impl ControlPlane {
     /// # Errors
     /// A program is missing, ends, or is not ready within two minutes; the end of its log is in the error.
     pub async fn start(assets: &Assets, options: ControlPlaneOptions) -> Result<Self, Error> {
-        // Fails only if a provider is there already, and then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        tls::use_ring();
         let folder = tempfile::tempdir().map_err(Error::io("make a temporary folder"))?;
         let site = Site::prepare(assets, folder.path())?;
         let admin = Kubeconfig::read_from(site.admin()).map_err(|error| Error::Client(Box::new(error)))?;

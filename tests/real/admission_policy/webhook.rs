@@ -1,9 +1,14 @@
 //! What Tailor's webhook would answer, and a webhook of another that injects a sidecar.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{Json, Router, routing::post};
-use axum_server::{Handle, tls_rustls::RustlsConfig};
+use axum_server::Handle;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -18,6 +23,7 @@ use tailor::{
     controller::sizes::{Basis, Fit},
     recommend::Recommendation,
     resources::{ContainerResources, PodView, ResourceKind, Resources},
+    tls,
 };
 
 use super::stage::Stage;
@@ -86,10 +92,9 @@ pub fn amounts(pod: &Value) -> BTreeMap<String, ContainerResources> {
 
 /// A webhook on this machine for the Pods of one namespace; it answers each with this JSON patch.
 pub async fn serve(stage: &Stage, namespace: &str, patch: Value) -> Handle<SocketAddr> {
-    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let pem = certificate.cert.pem();
-    let key = certificate.signing_key.serialize_pem();
-    let tls = RustlsConfig::from_pem(pem.clone().into_bytes(), key.into_bytes()).await.unwrap();
+    let host = Ipv4Addr::LOCALHOST;
+    let (tls, pem) = tls::self_signed::<Box<dyn Error + Send + Sync>>([host.to_string()]).await.unwrap();
+    let (listener, address) = tls::listen(host.into()).unwrap();
     let answer = move |Json(review): Json<Value>| async move {
         let patch = STANDARD.encode(patch.to_string());
         let uid = &review["request"]["uid"];
@@ -100,9 +105,8 @@ pub async fn serve(stage: &Stage, namespace: &str, patch: Value) -> Handle<Socke
         }))
     };
     let handle = Handle::new();
-    let server = axum_server::bind_rustls(SocketAddr::from(([127, 0, 0, 1], 0)), tls).handle(handle.clone());
+    let server = axum_server::from_tcp_rustls(listener, tls).unwrap().handle(handle.clone());
     tokio::spawn(server.serve(Router::new().route("/", post(answer)).into_make_service()));
-    let address = handle.listening().await.unwrap();
     let webhook = json!({
         "metadata": { "name": namespace },
         "webhooks": [{

@@ -33,6 +33,11 @@ pub fn container(name: &str, resources: &Value) -> Value {
     json!({ "name": name, "image": "registry.example/app:1", "resources": resources })
 }
 
+/// CPU and memory of a core and 1 GiB.
+pub const ONE: [&str; 2] = ["1", "1Gi"];
+/// Half of [`ONE`].
+pub const HALF: [&str; 2] = ["500m", "512Mi"];
+
 /// CPU and memory as requests, and as limits.
 pub fn sizes(requests: [&str; 2], limits: [&str; 2]) -> Value {
     let list = |[cpu, memory]: [&str; 2]| json!({ "cpu": cpu, "memory": memory });
@@ -54,6 +59,11 @@ pub fn pod(name: &str, changes: &Value) -> Value {
 /// [`pod`], with its containers in place of the one.
 pub fn pod_of(name: &str, containers: &[Value]) -> Value {
     pod(name, &json!({ "spec": { "containers": containers } }))
+}
+
+/// The Pod `web` with the one container `app`.
+pub fn of_one(resources: &Value) -> Value {
+    pod_of("web", &[container("app", resources)])
 }
 
 /// Binds a Pod to a Node by its spec.

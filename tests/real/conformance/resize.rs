@@ -46,6 +46,20 @@ pub fn app(resources: &Value) -> Value {
     json!({ "spec": { "containers": [{ "name": "app", "resources": resources }] } })
 }
 
+/// A resize of `app` alone, in the Pod `web`.
+pub fn resize(resources: &Value) -> Request {
+    strategic("pods/web/resize", &app(resources))
+}
+
+/// A case's name, its Pod, and the resize.
+pub type Row = (&'static str, Value, Request);
+
+/// Each row's Pod runs, and is resized; the faults of the answer come in any order.
+pub fn cases_of(rows: impl IntoIterator<Item = Vec<Row>>) -> Vec<Case> {
+    let of = |(name, pod, request): Row| case(name).running(&pod).ask(request).in_any_order();
+    rows.into_iter().flatten().map(of).collect()
+}
+
 fn grown() -> Value {
     app(&json!({ "requests": { "cpu": "600m" } }))
 }
@@ -148,11 +162,8 @@ fn nothing_changed() -> Vec<(&'static str, Request)> {
     let whole = |edits: &[(&'static str, Value)]| edit("pods/web/resize", "pods/web", edits);
     vec![
         ("an-empty-patch", strategic("pods/web/resize", &json!({}))),
-        ("the-same-amounts", strategic("pods/web/resize", &app(&json!({ "requests": { "cpu": "500m" } })))),
-        (
-            "the-same-amounts-in-other-words",
-            strategic("pods/web/resize", &app(&json!({ "requests": { "cpu": "0.5", "memory": "262144Ki" } }))),
-        ),
+        ("the-same-amounts", resize(&json!({ "requests": { "cpu": "500m" } }))),
+        ("the-same-amounts-in-other-words", resize(&json!({ "requests": { "cpu": "0.5", "memory": "262144Ki" } }))),
         ("the-same-amounts-by-replacement", whole(&[])),
         ("a-dry-run-of-a-resize", strategic("pods/web/resize?dryRun=All", &grown())),
         (
@@ -169,15 +180,9 @@ fn bad_forms() -> Vec<(&'static str, Request)> {
         ("a-storage-merge-patch", strategic("pods/web/resize", &grown()).content_type("application/json")),
         ("a-patch-of-no-type", strategic("pods/web/resize", &grown()).content_type("")),
         ("a-patch-that-is-no-json", strategic("pods/web/resize", &grown()).text("not json")),
-        (
-            "a-patch-with-an-amount-that-cannot-be-read",
-            strategic("pods/web/resize", &app(&json!({ "requests": { "cpu": "much" } }))),
-        ),
-        (
-            "a-patch-with-a-number-for-an-amount",
-            strategic("pods/web/resize", &app(&json!({ "requests": { "cpu": 0.75 } }))),
-        ),
-        ("an-unknown-field-in-a-resize", strategic("pods/web/resize", &app(&json!({ "wishes": { "cpu": "600m" } })))),
+        ("a-patch-with-an-amount-that-cannot-be-read", resize(&json!({ "requests": { "cpu": "much" } }))),
+        ("a-patch-with-a-number-for-an-amount", resize(&json!({ "requests": { "cpu": 0.75 } }))),
+        ("an-unknown-field-in-a-resize", resize(&json!({ "wishes": { "cpu": "600m" } }))),
         (
             "an-unknown-field-in-a-strict-resize",
             strategic("pods/web/resize?fieldValidation=Strict", &app(&json!({ "wishes": { "cpu": "600m" } }))),
@@ -313,7 +318,7 @@ fn lives() -> Vec<Case> {
         free().ask(grow()).ask(get("pods/web")),
         case("a-pod-is-resized-beyond-every-node-before-it-is-bound")
             .given(create("pods", &pod("web", &json!({}))))
-            .ask(strategic("pods/web/resize", &app(&sizes(["90", "1Ti"], ["90", "2Ti"])))),
+            .ask(resize(&sizes(["90", "1Ti"], ["90", "2Ti"]))),
         case("a-bound-pod-without-a-status-is-resized")
             .given(create("pods", &on(NODE, pod("web", &json!({})))))
             .ask(grow()),
@@ -330,7 +335,7 @@ fn lives() -> Vec<Case> {
             .running(&pod("web", &json!({})))
             .ask(grow())
             .ask(grow())
-            .ask(strategic("pods/web/resize", &app(&json!({ "requests": { "cpu": "700m" } }))))
+            .ask(resize(&json!({ "requests": { "cpu": "700m" } })))
             .ask(merge("pods/web/status", &json!({ "status": { "observedGeneration": 2 } })))
             .ask(strategic("pods/web", &json!({ "spec": { "containers": [{ "name": "app", "image": "b:2" }] } })))
             .ask(get("pods/web")),

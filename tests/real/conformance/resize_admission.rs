@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Request, case, create, delete, get, merge, strategic},
+    case::{Case, case, create, delete, get, merge, strategic},
     fixture::{DECLARED_NODE, NODE, WINDOWS_NODE, container, on, pod, pod_of, sizes},
     known::NO_QUOTA_STATUS,
-    resize::app,
+    resize::{app, resize},
 };
 
 pub fn cases() -> Vec<Case> {
@@ -20,10 +20,6 @@ pub fn cases() -> Vec<Case> {
 
 const USED: &str = "/body/status/used";
 const OWNERS: &str = "/body/metadata/managedFields";
-
-fn resize(resources: &Value) -> Request {
-    strategic("pods/web/resize", &app(resources))
-}
 
 fn nodes() -> Vec<Case> {
     let requests = |cpu: &str, memory: &str| resize(&json!({ "requests": { "cpu": cpu, "memory": memory } }));

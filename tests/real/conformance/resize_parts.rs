@@ -3,41 +3,32 @@
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Request, case, edit, operations, strategic},
-    fixture::{DECLARED_NODE, NODE, container, on, pod_of, sizes},
-    resize::app,
+    case::{Case, Request, edit, operations, strategic},
+    fixture::{DECLARED_NODE, HALF, NODE, ONE, of_one, on, sizes},
+    resize::{Row, cases_of, resize},
 };
 
 pub fn cases() -> Vec<Case> {
     let rows = [init_containers(), ordinary_init_containers(), pod_level(), pod_level_removed(), pod_level_limits()];
-    let of = |(name, pod, request): Row| case(name).running(&pod).ask(request).in_any_order();
-    rows.into_iter().flatten().map(of).collect()
+    cases_of(rows)
 }
 
-/// A case's name, its Pod, and the resize.
-type Row = (&'static str, Value, Request);
-
-const ONE: [&str; 2] = ["1", "1Gi"];
-const HALF: [&str; 2] = ["500m", "512Mi"];
-
-fn resize(resources: &Value) -> Request {
-    strategic("pods/web/resize", &app(resources))
+/// A Pod on `node` with a sidecar, `mesh`, and an ordinary init container, `first`.
+fn init(node: &str) -> Value {
+    let mut pod = of_one(&sizes(HALF, ONE));
+    pod["spec"]["initContainers"] = json!([
+        { "name": "mesh", "image": "mesh:1", "restartPolicy": "Always", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
+        { "name": "first", "image": "first:1", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
+    ]);
+    on(node, pod)
 }
 
-fn of_one(resources: &Value) -> Value {
-    pod_of("web", &[container("app", resources)])
+/// A strategic patch of one init container.
+fn list(changes: &Value) -> Request {
+    strategic("pods/web/resize", &json!({ "spec": { "initContainers": [changes] } }))
 }
 
 fn init_containers() -> Vec<Row> {
-    let init = |node: &str| {
-        let mut pod = of_one(&sizes(HALF, ONE));
-        pod["spec"]["initContainers"] = json!([
-            { "name": "mesh", "image": "mesh:1", "restartPolicy": "Always", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
-            { "name": "first", "image": "first:1", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
-        ]);
-        on(node, pod)
-    };
-    let list = |changes: &Value| strategic("pods/web/resize", &json!({ "spec": { "initContainers": [changes] } }));
     let grow = json!({ "requests": { "cpu": "80m" } });
 
     vec![
@@ -68,15 +59,6 @@ fn init_containers() -> Vec<Row> {
 }
 
 fn ordinary_init_containers() -> Vec<Row> {
-    let init = |node: &str| {
-        let mut pod = of_one(&sizes(HALF, ONE));
-        pod["spec"]["initContainers"] = json!([
-            { "name": "mesh", "image": "mesh:1", "restartPolicy": "Always", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
-            { "name": "first", "image": "first:1", "resources": sizes(["50m", "64Mi"], ["100m", "128Mi"]) },
-        ]);
-        on(node, pod)
-    };
-    let list = |changes: &Value| strategic("pods/web/resize", &json!({ "spec": { "initContainers": [changes] } }));
     let grow = json!({ "requests": { "cpu": "80m" } });
 
     vec![

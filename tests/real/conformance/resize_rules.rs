@@ -3,31 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Request, case, create, edit, get, merge, strategic},
-    fixture::{NODE, container, on, pod, pod_of, sizes},
-    resize::app,
+    case::{Case, case, create, edit, get, merge, strategic},
+    fixture::{HALF, NODE, ONE, container, of_one, on, pod, pod_of, sizes},
+    resize::{Row, cases_of, resize},
 };
 
 pub fn cases() -> Vec<Case> {
     let rows = [classes(), resources(), other_resources(), policies(), containers(), containers_by_patch()];
-    let of = |(name, pod, request): Row| case(name).running(&pod).ask(request).in_any_order();
-    let mut cases: Vec<Case> = rows.into_iter().flatten().map(of).collect();
+    let mut cases = cases_of(rows);
     cases.extend(special());
     cases
-}
-
-/// A case's name, its Pod, and the resize.
-type Row = (&'static str, Value, Request);
-
-const ONE: [&str; 2] = ["1", "1Gi"];
-const HALF: [&str; 2] = ["500m", "512Mi"];
-
-fn resize(resources: &Value) -> Request {
-    strategic("pods/web/resize", &app(resources))
-}
-
-fn of_one(resources: &Value) -> Value {
-    pod_of("web", &[container("app", resources)])
 }
 
 fn classes() -> Vec<Row> {
