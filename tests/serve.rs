@@ -25,7 +25,7 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn served() -> Served {
-    let server = ApiServer::new(ServerConfig { clock: Clock::System, seed: 1, watch_history: 1_000 });
+    let server = ApiServer::new(ServerConfig::new(Clock::System, 1));
     serve::spawn(&server, "127.0.0.1:0".parse().expect("an address")).await.expect("a free port")
 }
 
@@ -72,7 +72,7 @@ async fn stopping_ends_watches_and_frees_the_address() {
 #[case::every_address_of_ipv6("[::]:0")]
 #[tokio::test]
 async fn addresses_that_others_can_reach_are_refused(#[case] address: &str) {
-    let server = ApiServer::new(ServerConfig { clock: Clock::System, seed: 1, watch_history: 1_000 });
+    let server = ApiServer::new(ServerConfig::new(Clock::System, 1));
     let error = serve::spawn(&server, address.parse().unwrap()).await.unwrap_err();
     assert!(matches!(error, Error::NotLoopback { .. }), "{error}");
     assert!(error.to_string().contains("127.0.0.1"), "{error}");

@@ -31,7 +31,7 @@ use tokio::{
 };
 
 use super::{
-    api_server::{ApiServer, MutatingAdmission, ServerConfig},
+    api_server::{ApiServer, MutatingAdmission, ServerConfig, WriteKey},
     kubelet,
     ledger::{AccountKey, Ledger},
     report::{
@@ -58,8 +58,6 @@ const CONTROLLER: &str = "tailor";
 const UNSCORED: Duration = Duration::from_hours(1);
 /// How often progress is told, in simulated time.
 const SLICE: Duration = Duration::from_mins(15);
-/// A watch that is this many changes behind starts anew; none is in a cluster without network.
-const WATCH_HISTORY: usize = 20_000;
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +121,7 @@ pub fn runtime() -> io::Result<Runtime> {
 /// What it does not accept, or no Node could ever hold, with its place.
 pub async fn rehearse(scenario: &Scenario) -> Result<(), scenario::Error> {
     let clock = Clock::simulated(scenario.start);
-    let client = server(clock, 0).await.map_err(unlikely)?.client(user::NAME);
+    let client = server(scenario, clock, 0).await.map_err(unlikely)?.client(user::NAME);
     for manifest in &scenario.manifests {
         user::apply(&client, manifest).await?;
     }
@@ -141,8 +139,9 @@ pub async fn rehearse(scenario: &Scenario) -> Result<(), scenario::Error> {
 }
 
 /// A server that knows the custom resource.
-async fn server(clock: Clock, seed: u64) -> Result<ApiServer, Box<kube::Error>> {
-    let server = ApiServer::new(ServerConfig { clock, seed, watch_history: WATCH_HISTORY });
+async fn server(scenario: &Scenario, clock: Clock, seed: u64) -> Result<ApiServer, Box<kube::Error>> {
+    let leaves_capacity_to_kubelets = scenario.leaves_capacity_to_kubelets();
+    let server = ApiServer::new(ServerConfig { leaves_capacity_to_kubelets, ..ServerConfig::new(clock, seed) });
     let definitions: Api<CustomResourceDefinition> = Api::all(server.client(user::NAME));
     definitions.create(&PostParams::default(), &VerticalResizePolicy::crd()).await?;
     Ok(server)
@@ -168,11 +167,19 @@ pub async fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Progre
 pub(super) trait Site {
     /// How often the controller has changed something there.
     fn controller_writes(&self) -> u64;
+
+    /// How often it has asked for an eviction, whatever the answer.
+    fn evictions_asked(&self) -> u64;
 }
 
 impl Site for ApiServer {
     fn controller_writes(&self) -> u64 {
         self.writes().iter().filter(|(key, _)| key.user == CONTROLLER).map(|(_, count)| count).sum()
+    }
+
+    fn evictions_asked(&self) -> u64 {
+        let asked = |key: &WriteKey| key.user == CONTROLLER && key.subresource == "eviction";
+        self.requests().iter().filter(|(key, _)| asked(key)).map(|(_, count)| count).sum()
     }
 }
 
@@ -201,7 +208,7 @@ impl Cluster {
     pub(super) async fn start(scenario: &Scenario, seed: u64, unscored: Duration) -> Result<Self, Error> {
         let clock = Clock::simulated(scenario.start);
         let started = Instant::now();
-        let server = server(clock, seed).await.map_err(Error::Server)?;
+        let server = server(scenario, clock, seed).await.map_err(Error::Server)?;
         let ledger = ledger(&scenario.manifests, later(scenario.start, unscored));
         let load = Arc::new(scenario.loads.seeded(scenario.start, seed));
         let options = scenario.kubelet_options();
@@ -319,6 +326,7 @@ impl<S: Site> Cluster<S> {
             pods: pods.len() as u64,
             samples: self.source.given(),
             api_writes: self.site.controller_writes(),
+            evictions_asked: self.site.evictions_asked(),
             accounts,
             journal: self.notebook.take(),
             grants: self.seen.grants.all(),

@@ -118,7 +118,7 @@ impl Cluster {
     /// Nodes and workloads as in `objects`; workloads use what `uses` says.
     pub async fn start(seed: u64, uses: &[(&'static str, f64, u64)], objects: &[Value]) -> Self {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
-        let server = ApiServer::new(ServerConfig { clock, seed, watch_history: 20_000 });
+        let server = ApiServer::new(ServerConfig::new(clock, seed));
         let user = server.client("user");
         let crds: Api<CustomResourceDefinition> = Api::all(user.clone());
         crds.create(&PostParams::default(), &VerticalResizePolicy::crd()).await.unwrap();

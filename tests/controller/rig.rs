@@ -233,7 +233,7 @@ impl Rig {
     /// A controller that does not run yet.
     pub async fn prepared() -> Self {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
-        let server = ApiServer::new(ServerConfig { clock, seed: 1, watch_history: 10_000 });
+        let server = ApiServer::new(ServerConfig::new(clock, 1));
         let user = server.client("user");
         let shared = Hands::default();
         shared.lock().unwrap().usage = Some(BTreeMap::new());

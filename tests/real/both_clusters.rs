@@ -45,20 +45,36 @@ fn count(outcome: &Outcome, action: Action) -> usize {
     outcome.journal.iter().filter(|entry| entry.action == action).count()
 }
 
+/// What comes of a scenario on the real and on the embedded cluster, if there is a real one.
+fn on_both_clusters(name: &str) -> Option<(Outcome, Outcome)> {
+    let assets = assets(&["kube-controller-manager", "kube-scheduler"])?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/short").join(name).with_extension("yaml");
+    let scenario = Scenario::open(&path).expect("a scenario that is right");
+    let embedded = embedded(&scenario);
+    let real = cluster::real::run(&assets, &scenario, 1, &mut |_| {}).unwrap_or_else(|error| panic!("{error:?}"));
+    Some((real, embedded))
+}
+
 #[rstest]
 #[case::too_large("scale-down", Action::Resize, 4)]
 #[case::no_room("deferred", Action::Defer, 1)]
 #[case::larger_than_its_node("eviction", Action::Evict, 2)]
+#[case::of_a_kind_that_is_not_resized("infeasible", Action::Infeasible, 2)]
 #[case::killed("oom", Action::Resize, 2)]
 fn a_scenario_takes_the_same_course_on_both_clusters(#[case] name: &str, #[case] action: Action, #[case] times: usize) {
-    let programs = ["kube-controller-manager", "kube-scheduler"];
-    let Some(assets) = assets(&programs) else { return };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/short").join(name).with_extension("yaml");
-    let scenario = Scenario::open(&path).expect("a scenario that is right");
-    let embedded = embedded(&scenario);
+    let Some((real, embedded)) = on_both_clusters(name) else { return };
     assert_eq!(count(&embedded, action), times, "a run in which that does not happen proves nothing");
-    let real = cluster::real::run(&assets, &scenario, 1, &mut |_| {}).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(lives(&real), lives(&embedded));
     let kills = |outcome: &Outcome| outcome.accounts.iter().map(|(_, account)| account.total.oom_kills).sum::<u64>();
     assert_eq!(kills(&real), kills(&embedded));
+}
+
+/// The API server answers such an eviction with 500, as if it might do it the next time.
+#[test]
+fn the_eviction_of_a_pod_under_two_budgets_is_asked_for_once() {
+    let Some((real, embedded)) = on_both_clusters("two-budgets") else { return };
+    assert_eq!(lives(&real), lives(&embedded));
+    assert_eq!(count(&real, Action::EvictRefused), 2);
+    assert_eq!((real.evictions_asked, embedded.evictions_asked), (2, 2), "one for each of the two Pods");
+    assert_eq!(count(&real, Action::Evict), 0);
 }

@@ -59,6 +59,16 @@ pub struct ServerConfig {
     pub seed: u64,
     /// How many changes of each resource are remembered; a watch from before them is answered with 410.
     pub watch_history: usize,
+    /// Whether it is left to the kubelet to say that its Node can never hold a Pod, as before 1.36; from then on the
+    /// admission plugin `PodResizeValidator` refuses such a resize.
+    pub leaves_capacity_to_kubelets: bool,
+}
+
+impl ServerConfig {
+    /// A server of the newest version.
+    pub fn new(clock: Clock, seed: u64) -> Self {
+        Self { clock, seed, watch_history: 20_000, leaves_capacity_to_kubelets: false }
+    }
 }
 
 /// A Kubernetes API server in the process. Clones are the same server.
@@ -75,7 +85,7 @@ struct Shared {
 impl ApiServer {
     /// A server with the built-in kinds and the namespaces that every cluster has.
     pub fn new(config: ServerConfig) -> Self {
-        let mut store = Store::new(config.seed, config.watch_history);
+        let mut store = Store::new(config);
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             add_namespace(&mut store, name, config.clock.now());
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    meta,
+    ServerConfig, meta,
     object::Object,
     patch::managers::Managers,
     registry::{Registry, Resource},
@@ -98,6 +98,8 @@ impl Table {
 /// Everything that is stored.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// What was chosen for the server.
+    pub(super) config: ServerConfig,
     /// The resources served.
     pub(super) registry: Registry,
     /// Where the objects of each owner's dependents are, by the owner's UID.
@@ -105,21 +107,20 @@ pub(super) struct Store {
     uids: BTreeMap<String, Location>,
     tables: BTreeMap<String, Table>,
     version: u64,
-    history: usize,
     chance: ChaCha8Rng,
 }
 
 impl Store {
-    /// An empty store that remembers `history` changes per resource.
-    pub(super) fn new(seed: u64, history: usize) -> Self {
+    /// An empty store.
+    pub(super) fn new(config: ServerConfig) -> Self {
         Self {
+            config,
             registry: Registry::builtin(),
             dependents: BTreeMap::new(),
             uids: BTreeMap::new(),
             tables: BTreeMap::new(),
             version: 1,
-            history,
-            chance: ChaCha8Rng::seed_from_u64(seed),
+            chance: ChaCha8Rng::seed_from_u64(config.seed),
         }
     }
 
@@ -173,7 +174,7 @@ impl Store {
             self.dependents.entry(owner.to_owned()).or_default().insert(location.clone());
         }
         self.uids.insert(meta::uid(&object.value).to_owned(), location);
-        let history = self.history;
+        let history = self.config.watch_history;
         self.table(resource).record(Event { version, before, object: object.clone(), deleted: false }, history);
         object
     }
@@ -191,7 +192,7 @@ impl Store {
             self.forget_owners(&location, &before.value);
         }
         self.uids.remove(meta::uid(&object.value));
-        let history = self.history;
+        let history = self.config.watch_history;
         self.table(resource).record(Event { version, before, object: object.clone(), deleted: true }, history);
         object
     }
@@ -243,6 +244,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Clock;
 
     proptest! {
         /// The past that a table gives back is the past that was, as far as it remembers.
@@ -251,7 +253,7 @@ mod tests {
             steps in prop::collection::vec((0_u8..4, any::<bool>()), 1..40),
             history in 1_usize..40,
         ) {
-            let mut store = Store::new(1, history);
+            let mut store = Store::new(ServerConfig { watch_history: history, ..ServerConfig::new(Clock::System, 1) });
             let resource = store.registry.of_table("configmaps").cloned().unwrap();
             let mut past = Vec::new();
             for (name, deletes) in steps {

@@ -32,7 +32,7 @@ fn server() -> ApiServer {
 
 fn server_with(seed: u64, watch_history: usize) -> ApiServer {
     let origin: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    ApiServer::new(ServerConfig { clock: Clock::simulated(origin), seed, watch_history })
+    ApiServer::new(ServerConfig { watch_history, ..ServerConfig::new(Clock::simulated(origin), seed) })
 }
 
 fn maps(client: &Client) -> Api<ConfigMap> {

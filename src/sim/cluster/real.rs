@@ -52,14 +52,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A control plane of our own, with what plays the rest of the cluster.
 struct Outside {
-    writes: Arc<AtomicU64>,
+    sent: Arc<Sent>,
     /// Ends with this.
     _kubelets: Handle,
 }
 
+/// What the controller has sent.
+#[derive(Default)]
+struct Sent {
+    writes: AtomicU64,
+    evictions: AtomicU64,
+}
+
 impl Site for Outside {
     fn controller_writes(&self) -> u64 {
-        self.writes.load(Ordering::Relaxed)
+        self.sent.writes.load(Ordering::Relaxed)
+    }
+
+    fn evictions_asked(&self) -> u64 {
+        self.sent.evictions.load(Ordering::Relaxed)
     }
 }
 
@@ -104,7 +115,7 @@ fn staged(
 ) -> Result<Outcome, Error> {
     // Started in time that is nothing but real; the programs outlive this runtime.
     let plain = tokio::runtime::Runtime::new().map_err(setup("start the asynchronous runtime"))?;
-    let plane = plain.block_on(prepare(assets))?;
+    let plane = plain.block_on(prepare(assets, scenario))?;
     let paced = serve::runtime().map_err(setup("start the asynchronous runtime"))?;
     paced.block_on(async {
         let cluster = at_pace(1.0, begin(&plane, scenario, seed)).await?;
@@ -134,8 +145,10 @@ fn at_pace<T>(speed: f64, work: impl Future<Output = T>) -> impl Future<Output =
 }
 
 /// A control plane that knows the custom resource.
-async fn prepare(assets: &Assets) -> Result<ControlPlane, Error> {
-    let options = ControlPlaneOptions { controllers: true, scheduler: true, ..ControlPlaneOptions::default() };
+async fn prepare(assets: &Assets, scenario: &Scenario) -> Result<ControlPlane, Error> {
+    let older = scenario.leaves_capacity_to_kubelets().then(|| "PodResizeValidator".to_owned());
+    let disabled_admission = older.into_iter().collect();
+    let options = ControlPlaneOptions { controllers: true, scheduler: true, disabled_admission, ..Default::default() };
     let plane = ControlPlane::start(assets, options).await?;
     let definitions: Api<CustomResourceDefinition> = Api::all(plane.client());
     let definition = VerticalResizePolicy::crd();
@@ -154,8 +167,8 @@ async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<C
     let ledger = ledger(&scenario.manifests, later(clock.now(), UNSCORED));
     let source = Arc::new(KubeletSource::new(ledger.clone(), clock));
     let notebook = Arc::new(Notebook::default());
-    let writes = Arc::new(AtomicU64::new(0));
-    let client = counted(plane.config(), writes.clone())?;
+    let sent = Arc::new(Sent::default());
+    let client = counted(plane.config(), sent.clone())?;
     let options = Options { sample_interval: scenario.sample_interval, ..Options::default() };
     let parts = Parts { client, source: source.clone(), clock, journal: notebook.clone(), options };
     let controller = Controller::new(parts);
@@ -178,7 +191,7 @@ async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<C
         ..kubelets::Options::new("simulate", Vec::new(), Arc::new(scenario.loads.seeded(scenario.start, seed)))
     };
     let kubelets = kubelets::spawn(plane.client(), options).await.map_err(setup("play the Nodes"))?;
-    let site = Outside { writes, _kubelets: kubelets };
+    let site = Outside { sent, _kubelets: kubelets };
     // Nobody but the real controllers could say which Pods they may not create.
     let seen = Seen { grants: Grants::default(), refusals: Refusals::default(), scored_after: UNSCORED };
     let witness = witness::spawn(plane.client(), clock, seen.grants.clone());
@@ -187,11 +200,14 @@ async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<C
 }
 
 /// A client whose requests to change something are counted, and that leaves it to the controller what is tried again.
-fn counted(mut config: Config, writes: Arc<AtomicU64>) -> Result<Client, Error> {
+fn counted(mut config: Config, sent: Arc<Sent>) -> Result<Client, Error> {
     config.default_retry = false;
     let count = MapRequestLayer::new(move |request: Request<Body>| {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
-            writes.fetch_add(1, Ordering::Relaxed);
+            sent.writes.fetch_add(1, Ordering::Relaxed);
+        }
+        if request.uri().path().ends_with("/eviction") {
+            sent.evictions.fetch_add(1, Ordering::Relaxed);
         }
         request
     });

@@ -24,6 +24,8 @@ pub struct ControlPlaneOptions {
     pub controllers: bool,
     /// Also kube-scheduler.
     pub scheduler: bool,
+    /// Admission plugins of kube-apiserver that are not to run, by name.
+    pub disabled_admission: Vec<String>,
     /// Given to kube-apiserver after its other flags.
     pub api_server_flags: Vec<String>,
 }

@@ -77,9 +77,12 @@ impl Site {
             flag("authorization-mode", "RBAC"),
             flag("endpoint-reconciler-type", "none"),
         ];
-        if !options.controllers {
-            // Nobody makes service accounts, and Pods need none.
-            flags.push(flag("disable-admission-plugins", "ServiceAccount"));
+        // Without controllers nobody makes service accounts, and Pods need none.
+        let without_accounts = (!options.controllers).then_some("ServiceAccount");
+        let disabled = options.disabled_admission.iter().map(String::as_str).chain(without_accounts);
+        let disabled = disabled.collect::<Vec<_>>().join(",");
+        if !disabled.is_empty() {
+            flags.push(flag("disable-admission-plugins", disabled));
         }
         flags.extend(options.api_server_flags.iter().map(OsString::from));
         self.start("kube-apiserver", flags)

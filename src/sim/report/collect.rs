@@ -42,6 +42,8 @@ pub struct Outcome {
     pub samples: u64,
     /// Tailor's writes.
     pub api_writes: u64,
+    /// How often the controller asked for an eviction, also those that were refused.
+    pub evictions_asked: u64,
     /// What the kubelets saw, sorted by key.
     pub accounts: Vec<(AccountKey, AccountReport)>,
     /// What the controller did, in order of time.

@@ -34,6 +34,7 @@ pub(super) fn outcome() -> Outcome {
         pods: 2,
         samples: 720,
         api_writes: 12,
+        evictions_asked: 1,
         accounts: ledger.accounts(end),
         journal: vec![
             entry(start, 30, "web", Action::Resize, Why::Oversized, (1_000, 250)),

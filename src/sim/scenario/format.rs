@@ -213,7 +213,7 @@ pub struct KubeletsSpec {
 /// A version whose kubelets differ from others in what they do with a resize.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum KubeletVersion {
-    /// A Pod that is larger than its Node is Infeasible.
+    /// A Pod that is larger than its Node is Infeasible. The API server, as old, does not mind.
     #[serde(rename = "1.35")]
     V1_35,
     /// The API server refuses it first.

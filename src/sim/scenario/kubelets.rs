@@ -28,6 +28,11 @@ impl Scenario {
         }
     }
 
+    /// Whether the API server is as old as the kubelets, and so does not hold a resize against the Node's capacity.
+    pub fn leaves_capacity_to_kubelets(&self) -> bool {
+        self.kubelets.version == KubeletVersion::V1_35
+    }
+
     fn fault(&self, fault: &FaultSpec) -> Fault {
         match fault.clone() {
             FaultSpec::ActuationFails { namespace, workload, attempts, message } => {

@@ -35,7 +35,7 @@ impl Cluster {
     /// A running cluster whose Nodes have so many cores each.
     async fn with_nodes(cores: &[(&str, u32)]) -> Self {
         let clock = Clock::simulated("2026-01-05T00:00:00Z".parse().unwrap());
-        let server = ApiServer::new(ServerConfig { clock, seed: 1, watch_history: 1_000 });
+        let server = ApiServer::new(ServerConfig::new(clock, 1));
         let client = server.client("user");
         let nodes: Api<Node> = Api::all(client.clone());
         for (name, cores) in cores {

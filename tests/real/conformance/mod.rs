@@ -96,7 +96,7 @@ async fn the_embedded_server_answers_as_the_real_one() {
     let api_server_flags = flags.split_whitespace().map(str::to_owned).collect();
     let options = ControlPlaneOptions { api_server_flags, ..ControlPlaneOptions::default() };
     let Some(plane) = control_plane(options).await else { return };
-    let server = ApiServer::new(ServerConfig { clock: Clock::System, seed: 1, watch_history: 10_000 });
+    let server = ApiServer::new(ServerConfig::new(Clock::System, 1));
     let served = serve::spawn(&server, "127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
     let kubeconfig = Kubeconfig::from_yaml(&served.kubeconfig()).expect("our own kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.expect("our own kubeconfig");

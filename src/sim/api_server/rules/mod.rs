@@ -37,6 +37,8 @@ pub use amount::{Amount, Amounts};
 pub struct Around<'a> {
     /// The Node that the Pod is bound to, if it is bound and the Node exists.
     pub node: Option<&'a Node>,
+    /// Whether the Node's capacity is the kubelet's affair.
+    pub leaves_capacity_to_kubelets: bool,
     /// The LimitRanges of the Pod's namespace, by name.
     pub limit_ranges: &'a [LimitRange],
     /// The ResourceQuotas of the Pod's namespace, by name.

@@ -38,7 +38,7 @@ pub fn resize(old: &Pod, mut submitted: Pod, around: &Around<'_>) -> Result<Pod,
         check_limit_ranges(&new, around)?;
     }
     if changed {
-        check_node(old, &new, around.node)?;
+        check_node(old, &new, around)?;
     }
     check_quotas(&new, Some(old), around)?;
     Ok(if changed { new } else { Pod { metadata: new.metadata, ..old.clone() } })
@@ -112,14 +112,14 @@ pub(super) fn same_requirements(old: Option<&ResourceRequirements>, new: Option<
 }
 
 /// What the Node has to say, if the Pod is bound.
-fn check_node(old: &Pod, new: &Pod, node: Option<&Node>) -> Result<(), Box<Status>> {
+fn check_node(old: &Pod, new: &Pod, around: &Around<'_>) -> Result<(), Box<Status>> {
     let Some(spec) = &new.spec else { return Ok(()) };
     let Some(name) = spec.node_name.as_deref().filter(|name| !name.is_empty()) else { return Ok(()) };
     let refuse = |why: &str, cause: Option<&str>| {
         let cause = cause.map(|cause| StatusCause { reason: Some(cause.to_owned()), ..StatusCause::default() });
         Err(status::forbidden(subject("pods", new), why, cause))
     };
-    let Some(node) = node else { return refuse(&format!("node {name:?} not found"), None) };
+    let Some(node) = around.node else { return refuse(&format!("node {name:?} not found"), None) };
 
     let declared = node.status.as_ref().and_then(|s| s.declared_features.as_deref()).unwrap_or_default();
     let lacking: Vec<_> = needed_features(old, spec).into_iter().filter(|f| !declared.iter().any(|d| d == f)).collect();
@@ -129,6 +129,9 @@ fn check_node(old: &Pod, new: &Pod, node: Option<&Node>) -> Result<(), Box<Statu
             &format!("pod update requires features {lacking} which are not available on node {name:?}"),
             None,
         );
+    }
+    if around.leaves_capacity_to_kubelets {
+        return Ok(());
     }
     let os = node.metadata.labels.as_ref().and_then(|labels| labels.get("kubernetes.io/os"));
     if let Some(os) = os.filter(|os| *os != "linux") {

@@ -35,6 +35,7 @@ const BUDGETS: &str = "poddisruptionbudgets.policy";
 
 /// What surrounds a Pod when its resources are judged.
 struct Surroundings {
+    leaves_capacity_to_kubelets: bool,
     node: Option<Node>,
     limit_ranges: Vec<LimitRange>,
     quotas: Vec<ResourceQuota>,
@@ -51,6 +52,7 @@ impl Surroundings {
         let quotas: Vec<ResourceQuota> = all(store, "resourcequotas", namespace);
         let pods = if quotas.is_empty() { Vec::new() } else { all(store, "pods", namespace) };
         Self {
+            leaves_capacity_to_kubelets: store.config.leaves_capacity_to_kubelets,
             node: node.and_then(|node| read(&node.value)),
             limit_ranges: all(store, "limitranges", namespace),
             quotas,
@@ -62,6 +64,7 @@ impl Surroundings {
     fn around(&self) -> Around<'_> {
         Around {
             node: self.node.as_ref(),
+            leaves_capacity_to_kubelets: self.leaves_capacity_to_kubelets,
             limit_ranges: &self.limit_ranges,
             quotas: &self.quotas,
             priority_classes: &self.priority_classes,

@@ -72,7 +72,7 @@ impl Rig {
 
     async fn with(load: impl Load + 'static, options: Options) -> Self {
         let clock = Clock::simulated(origin());
-        let server = ApiServer::new(ServerConfig { clock, seed: 1, watch_history: 1_000 });
+        let server = ApiServer::new(ServerConfig::new(clock, 1));
         let ledger = Ledger::new(origin());
         let pods = Api::namespaced(server.client("test"), "default");
         let rig = Self { server, clock, ledger, pods };

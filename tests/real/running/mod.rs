@@ -1,10 +1,9 @@
 //! The process itself: it takes the lease, says that it is ready, writes, and gives the lease up at the end.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-};
+mod killed;
+mod source;
+mod stage;
+mod swift;
 
 use k8s_openapi::{
     api::coordination::v1::Lease, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -13,52 +12,10 @@ use kube::{Api, CustomResourceExt, api::PostParams};
 use serde_json::json;
 use tailor::{api::VerticalResizePolicy, sim::real::ControlPlaneOptions};
 
-use crate::support::{control_plane, until};
-
-/// A child that does not outlive the test.
-struct Tailor {
-    child: Child,
-    /// Where it serves its health.
-    url: String,
-}
-
-impl Tailor {
-    fn start(kubeconfig: &Path, config: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tailor"))
-            .args(["controller", "--leader-elect", "--listen=127.0.0.1:0", "--log-format=json"])
-            .arg(format!("--config={}", config.display()))
-            .env("KUBECONFIG", kubeconfig)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let line: serde_json::Value = serde_json::from_str(&line).ok()?;
-            line["address"].as_str().map(str::to_owned)
-        });
-        // It must not wait for whoever reads its log.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url: format!("http://{}", address.expect("it says where it listens")) }
-    }
-
-    async fn says(&self, path: &str) -> Option<(u16, String)> {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await.ok()?;
-        Some((answer.status().as_u16(), answer.text().await.ok()?))
-    }
-
-    fn terminate(&mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.child.wait().unwrap()
-    }
-}
-
-impl Drop for Tailor {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::{
+    process::Tailor,
+    support::{control_plane, until},
+};
 
 #[tokio::test]
 async fn it_leads_writes_and_ends_by_giving_up_the_lease() {
@@ -77,7 +34,7 @@ async fn it_leads_writes_and_ends_by_giving_up_the_lease() {
 
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("tailor.yaml");
-    std::fs::write(&config, "lease-namespace: default\nlease-name: tailors\n").unwrap();
+    std::fs::write(&config, "leader-elect: true\nlease-namespace: default\nlease-name: tailors\n").unwrap();
     let mut tailor = Tailor::start(plane.kubeconfig(), &config);
     until("it is ready", async || matches!(tailor.says("/readyz").await, Some((200, _)))).await;
     until("it has written a status", async || {
