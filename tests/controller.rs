@@ -48,7 +48,7 @@ async fn what_was_done_stands_in_the_status() {
     assert_eq!(rig::condition(&status, "Reconciling"), None);
     assert_eq!(
         status["pods"],
-        json!({ "total": 1, "fitted": 1, "inProgress": 0, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0 })
+        json!({ "total": 1, "fitted": 1, "inProgress": 0, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0, "waiting": 0 })
     );
     assert_eq!(status["lastAction"]["action"], "Resize");
     let workload = &status["workloads"][0];

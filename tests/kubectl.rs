@@ -1,7 +1,7 @@
 //! `tailor simulate --serve` as somebody with kubectl uses it. Without kubectl these tests are skipped, and say so.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -59,7 +59,9 @@ fn kubectl() -> Option<PathBuf> {
     let assets = Assets::find().unwrap_or_else(|error| panic!("{error}"));
     let found = assets.filter(|assets| assets.has("kubectl")).map(|assets| assets.path("kubectl"));
     if found.is_none() {
-        eprintln!("skipped: there is no kubectl; `make rig` builds one, or set KUBEBUILDER_ASSETS");
+        // Past the capture of output, which hides what a test that passes prints.
+        let why = "skipped: there is no kubectl; `make rig` builds one, or set KUBEBUILDER_ASSETS";
+        let _ = writeln!(std::io::stderr(), "{why}");
     }
     found
 }
@@ -301,4 +303,32 @@ fn ending_it_prints_the_report_of_what_was_played() {
     play.stdout.read_to_string(&mut report).unwrap();
     assert!(play.process.wait().unwrap().success());
     assert!(report.contains("playground: ") && report.contains("web "), "{report}");
+}
+
+#[test]
+fn a_deployment_is_rolled_back_to_what_it_was() {
+    let Some(play) = playground() else { return };
+    play.run("create deployment web --image=web:1");
+    play.run("set image deployment/web web=web:2");
+    play.run("rollout status deployment/web");
+    let history = play.run("rollout history deployment/web");
+    let revisions: Vec<_> = history.lines().skip(2).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(revisions, ["1", "2"], "{history}");
+    play.run("rollout undo deployment/web");
+    play.run("rollout status deployment/web");
+    let image = "get deployment web -o jsonpath={.spec.template.spec.containers[0].image}";
+    assert_eq!(play.run(image), "web:1");
+    assert!(play.run("rollout history deployment/web").contains("\n3 "));
+}
+
+#[test]
+fn a_daemon_set_runs_on_cordoned_nodes_too() {
+    let Some(play) = playground() else { return };
+    let nodes = play.run("get nodes -o name");
+    play.run(&format!("cordon {}", nodes.lines().next().expect("a Node")));
+    let set = "{\"apiVersion\":\"apps/v1\",\"kind\":\"DaemonSet\",\"metadata\":{\"name\":\"agent\"},\"spec\":{\"selector\":\
+               {\"matchLabels\":{\"app\":\"agent\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"agent\"}},\"spec\":\
+               {\"containers\":[{\"name\":\"agent\",\"image\":\"agent:1\"}]}}}}";
+    play.run_with("apply", set);
+    play.run("rollout status daemonset/agent --timeout=60s");
 }

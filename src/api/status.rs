@@ -1,5 +1,6 @@
 //! What Tailor answers: conditions, recommendations, counts. Bounded however many Pods one policy covers.
 
+use derive_more::{Add, Sum};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -41,7 +42,7 @@ fn is_zero(count: &u32) -> bool {
 }
 
 /// Pods by the state of their resize.
-#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Add, Sum, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodCounts {
     /// All live Pods.
@@ -58,6 +59,9 @@ pub struct PodCounts {
     pub error: u32,
     /// Evicted, and not yet replaced by a Ready Pod.
     pub evicted: u32,
+    /// Another size is wanted, or none known yet, and it is not time: waits for samples, a period or a budget, or must
+    /// be left alone.
+    pub waiting: u32,
 }
 
 /// One covered workload.

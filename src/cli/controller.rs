@@ -89,7 +89,7 @@ pub struct Args {
     #[arg(long, env = "TAILOR_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
     /// What is logged: a level, or `tailor=debug,kube=warn`.
-    #[arg(long, env = "TAILOR_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "TAILOR_LOG", value_name = "FILTER", default_value = logs::DEFAULT)]
     log: String,
 }
 
@@ -206,7 +206,9 @@ async fn control(args: &Args) -> anyhow::Result<()> {
 /// A client that leaves it to its callers what to try again, and when: one that waits inside of a request would hold up a
 /// pass for as long as a PodDisruptionBudget refuses.
 async fn client() -> anyhow::Result<Client> {
-    let mut config = Config::infer().await.context("there is no cluster: set KUBECONFIG, or run in a Pod")?;
+    let mut config = Config::infer()
+        .await
+        .context("there is no cluster to be had from KUBECONFIG, ~/.kube/config or a Pod's ServiceAccount")?;
     config.default_retry = false;
     Client::try_from(config).context("cannot use the kubeconfig")
 }

@@ -70,7 +70,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What is logged: a level, or `tailor=debug,kube=warn`.
-    #[arg(long, env = "TAILOR_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "TAILOR_LOG", value_name = "FILTER", default_value = logs::DEFAULT)]
     log: String,
 }
 

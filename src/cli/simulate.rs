@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Failure;
+use super::{Failure, signals::told_to_end};
 use crate::{
     api::Period,
     sim::{
@@ -114,7 +114,14 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 fn real(scenario: &Scenario, seed: u64, tell: &mut dyn FnMut(Progress)) -> Result<Outcome, Failure> {
     let assets = Assets::find().map_err(|error| Failure::BadInput(error.into()))?;
     let missing = || Failure::BadInput(anyhow!("there is no real control plane; `make rig` builds one"));
-    let outcome = cluster::real::run(&assets.ok_or_else(missing)?, scenario, seed, tell);
+    let interrupted = || async {
+        match told_to_end() {
+            Ok(told) => told.await,
+            // Nobody can tell then, but by ending the process.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let outcome = cluster::real::run(&assets.ok_or_else(missing)?, scenario, seed, interrupted, tell);
     outcome.map_err(|error| Failure::Failed(error.into()))
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::observe::Observed;
+use crate::api::PodCounts;
 
 /// The longest message: a status is bounded whatever an error says.
 const LONGEST_MESSAGE: usize = 512;
@@ -31,7 +32,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// How the policy fares, and what that means in a sentence.
-    pub fn of(observed: &Observed) -> (Self, String) {
+    pub fn of(observed: &Observed, pods: PodCounts) -> (Self, String) {
         let policy = &observed.policy;
         let (namespace, _) = policy.key();
         if let Some(problem) = &policy.problem {
@@ -71,7 +72,7 @@ impl Verdict {
         if fits.all(|fit| !fit.is_known) {
             return (Self::NoSamples, "nothing is known yet of what the workloads use".to_owned());
         }
-        (Self::Fitting, "all covered workloads are fitted to what they use".to_owned())
+        (Self::Fitting, fitting(pods))
     }
 
     /// Whether only somebody's edit helps.
@@ -86,6 +87,25 @@ impl Verdict {
     pub fn is_warning(self) -> bool {
         self.is_stalled() || matches!(self, Self::TargetNotFound | Self::UsageUnavailable)
     }
+}
+
+/// How far the Pods are.
+fn fitting(pods: PodCounts) -> String {
+    let PodCounts { total, fitted, in_progress, deferred, infeasible, error, evicted, waiting } = pods;
+    if fitted == total {
+        return "all covered Pods have the size that is wanted".to_owned();
+    }
+    let others = [
+        (in_progress, "in progress"),
+        (deferred, "deferred"),
+        (infeasible, "infeasible"),
+        (error, "failing"),
+        (evicted, "evicted"),
+        (waiting, "waiting"),
+    ];
+    let others = others.iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
+    let others = others.collect::<Vec<_>>().join(", ");
+    format!("{fitted} of {total} covered Pods have the size that is wanted; {others}")
 }
 
 /// Which of the Nodes of the policy's Pods are too old for what it does, if any are.

@@ -90,6 +90,15 @@ impl Candidate {
         }
     }
 
+    fn tell_of(&self, error: &kube::Error) {
+        let lease = self.name();
+        if matches!(error, kube::Error::Api(status) if status.code == 409) {
+            tracing::debug!(%lease, "another one wrote the lease first; it is read again");
+        } else {
+            tracing::warn!(error = error as &dyn std::error::Error, %lease, "cannot keep the lease");
+        }
+    }
+
     /// One attempt; answers how long to wait for the next one.
     async fn try_once(&mut self) -> Duration {
         let timing = self.options.timing;
@@ -100,9 +109,7 @@ impl Candidate {
             Ok(Attempt::HeldBy(holder)) => {
                 self.stands_by(&format!("{holder} holds the lease"));
             }
-            Ok(Attempt::Failed(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, lease = %self.name(), "cannot keep the lease");
-            }
+            Ok(Attempt::Failed(error)) => self.tell_of(&error),
             Err(_) => {
                 tracing::warn!(lease = %self.name(), ?within, "the API server does not answer about the lease");
             }

@@ -47,8 +47,9 @@ pub async fn publish(context: &Context, applied: &Applied<'_>) -> Result<(), kub
     let (published, last_action) = remembered(context, &key, &uid, applied.last_action.clone());
     let old = published.or_else(|| policy.object.status.clone()).unwrap_or_default();
     let last_action = last_action.or_else(|| old.last_action.clone());
-    let verdict = Verdict::of(applied.observed);
-    let status = status(applied, &old, last_action, (verdict.0, &verdict.1), now);
+    let counts = counts(applied);
+    let verdict = Verdict::of(applied.observed, counts.iter().copied().sum());
+    let status = status(applied, &old, (last_action, counts), (verdict.0, &verdict.1), now);
     if status != old {
         write(context, &policy.object, &status).await?;
     }
@@ -106,13 +107,12 @@ async fn write(
 fn status(
     applied: &Applied<'_>,
     old: &VerticalResizePolicyStatus,
-    last_action: Option<LastAction>,
+    (last_action, counts): (Option<LastAction>, Vec<PodCounts>),
     verdict: (Verdict, &str),
     now: Timestamp,
 ) -> VerticalResizePolicyStatus {
     let observed = applied.observed;
-    let counts: Vec<_> = (0..observed.workloads.len()).map(|workload| count(applied, workload)).collect();
-    let pods = counts.iter().copied().fold(PodCounts::default(), sum);
+    let pods: PodCounts = counts.iter().copied().sum();
     let generation = observed.policy.object.metadata.generation;
     let workloads = observed.workloads.iter().zip(counts).map(|(covered, pods)| {
         let before = old.workloads.iter().find(|before| before.workload == covered.target);
@@ -180,6 +180,11 @@ fn still_holds(before: &ContainerStatusEntry, fresh: &ContainerStatusEntry, perc
     before.current == fresh.current && before.clamps == fresh.clamps && holds(cpu) && holds(memory)
 }
 
+/// The Pods of each workload, by state.
+fn counts(applied: &Applied<'_>) -> Vec<PodCounts> {
+    (0..applied.observed.workloads.len()).map(|workload| count(applied, workload)).collect()
+}
+
 fn count(applied: &Applied<'_>, workload: usize) -> PodCounts {
     let mut counts = PodCounts::default();
     for pod in applied.pods.iter().filter(|pod| pod.workload == workload) {
@@ -195,22 +200,10 @@ fn count(applied: &Applied<'_>, workload: usize) -> PodCounts {
             PodState::Infeasible => counts.infeasible += 1,
             PodState::Error => counts.error += 1,
             PodState::Evicted => counts.evicted += 1,
-            PodState::Other => {}
+            PodState::Other => counts.waiting += 1,
         }
     }
     counts
-}
-
-fn sum(a: PodCounts, b: PodCounts) -> PodCounts {
-    PodCounts {
-        total: a.total + b.total,
-        fitted: a.fitted + b.fitted,
-        in_progress: a.in_progress + b.in_progress,
-        deferred: a.deferred + b.deferred,
-        infeasible: a.infeasible + b.infeasible,
-        error: a.error + b.error,
-        evicted: a.evicted + b.evicted,
-    }
 }
 
 /// As many workloads as fit, the first by kind and name.

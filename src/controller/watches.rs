@@ -79,9 +79,9 @@ async fn follow<K: Mirrored>(
     mut events: impl Stream<Item = watcher::Result<Event<K>>> + Unpin,
     ready: watch::Sender<bool>,
 ) {
-    let mut gone = BTreeSet::new();
+    let (mut gone, mut trouble) = (BTreeSet::new(), Trouble::default());
     while let Some(event) = events.next().await {
-        let Some(event) = usable(event) else { continue };
+        let Some(event) = trouble.usable(event) else { continue };
         let is_complete = matches!(event, Event::InitDone);
         let touched = note(&context, event, &mut gone);
         context.trigger(&touched);
@@ -91,9 +91,50 @@ async fn follow<K: Mirrored>(
     }
 }
 
-/// What came of the watch; a failure is logged, and the watch goes on by itself.
-fn usable<K: Resource<DynamicType = ()>>(event: watcher::Result<Event<K>>) -> Option<Event<K>> {
-    event.inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "watch broke; it is started anew")).ok()
+/// What was last said of a watch that breaks, so that it is said once.
+#[derive(Default)]
+struct Trouble(Option<String>);
+
+impl Trouble {
+    /// What came of the watch; a failure is logged, and the watch goes on by itself.
+    fn usable<K: Resource<DynamicType = ()>>(&mut self, event: watcher::Result<Event<K>>) -> Option<Event<K>> {
+        let kind = K::kind(&());
+        match event {
+            Ok(event) => {
+                if self.0.take().is_some() {
+                    tracing::info!(%kind, "watch goes on");
+                }
+                Some(event)
+            }
+            Err(error) => {
+                let problem = problem(&error);
+                if self.0.as_ref() != Some(&problem) {
+                    tracing::warn!(%kind, problem, "watch broke; it is tried again until it goes on");
+                    self.0 = Some(problem);
+                }
+                None
+            }
+        }
+    }
+}
+
+/// In the server's own words, if it has answered.
+fn problem(error: &watcher::Error) -> String {
+    let status = match error {
+        watcher::Error::WatchError(status)
+        | watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status,
+        _ => return error.to_string(),
+    };
+    match status.code {
+        404 => {
+            "the API server does not serve this kind; is its CustomResourceDefinition installed? `tailor crd` prints \
+                it"
+            .to_owned()
+        }
+        _ => status.message.clone(),
+    }
 }
 
 fn note<K: Mirrored>(context: &Context, event: Event<K>, gone: &mut BTreeSet<Key>) -> Vec<Touch> {
@@ -126,9 +167,9 @@ fn watch_policies(
     let mut events = Box::pin(events.modify(|policy| policy.metadata.managed_fields = None));
     let context = Arc::clone(context);
     tasks.spawn(async move {
-        let mut gone = BTreeSet::new();
+        let (mut gone, mut trouble) = (BTreeSet::new(), Trouble::default());
         while let Some(event) = events.next().await {
-            let Some(event) = usable(event) else { continue };
+            let Some(event) = trouble.usable(event) else { continue };
             store.apply_watcher_event(&event);
             let is_complete = matches!(event, Event::InitDone);
             let touched = note(&context, event, &mut gone);
@@ -139,4 +180,29 @@ fn watch_policies(
         }
     });
     is_ready
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::no_such_kind(404, "404 page not found", "is its CustomResourceDefinition installed?")]
+    #[case::no_right(
+        403,
+        "pods is forbidden: User \"tailor\" cannot list",
+        "pods is forbidden: User \"tailor\" cannot list"
+    )]
+    fn what_is_wrong_is_said_with_its_cure_or_in_the_servers_words(
+        #[case] code: u16,
+        #[case] message: &str,
+        #[case] says: &str,
+    ) {
+        let status = Box::new(Status::failure(message, "").with_code(code));
+        let error = watcher::Error::InitialListFailed(kube::Error::Api(status));
+        assert!(problem(&error).contains(says), "{}", problem(&error));
+    }
 }

@@ -80,7 +80,7 @@ impl Scene {
             allocatable: amounts(4_000, 8_192),
             labels: std::collections::BTreeMap::new(),
             taints: vec![],
-            schedulable: true,
+            ready: true,
             kubelet_version: "v1.37.2".into(),
         };
         let mut scene = Self {

@@ -15,13 +15,16 @@ pub struct NodeView {
     pub allocatable: Resources,
     /// `metadata.labels`.
     pub labels: BTreeMap<String, String>,
-    /// `spec.taints`.
+    /// `spec.taints`, and that of a cordoned Node.
     pub taints: Vec<Taint>,
-    /// Whether the Node takes new Pods: schedulable and Ready.
-    pub schedulable: bool,
+    /// Whether the Node is Ready; no other takes new Pods.
+    pub ready: bool,
     /// `status.nodeInfo.kubeletVersion`, such as `v1.37.2`.
     pub kubelet_version: String,
 }
+
+/// The key of the taint of a cordoned Node.
+const CORDONED: &str = "node.kubernetes.io/unschedulable";
 
 /// The first minor version of Kubernetes 1 whose kubelets resize in place (KEP-1287, beta).
 const FIRST_MINOR: u32 = 33;
@@ -45,13 +48,17 @@ impl TryFrom<&Node> for NodeView {
             .and_then(|s| s.conditions.as_ref())
             .and_then(|conditions| conditions.iter().find(|c| c.type_ == "Ready"))
             .is_none_or(|c| c.status == "True");
-        let cordoned = node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or(false);
+        let mut taints = node.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default();
+        // A cordoned Node gets this taint soon, if it does not have it yet.
+        if node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or(false) {
+            taints.push(Taint { key: CORDONED.to_owned(), effect: "NoSchedule".to_owned(), ..Taint::default() });
+        }
         Ok(Self {
             name: node.metadata.name.clone().unwrap_or_default(),
             allocatable: Resources::from_list(status.and_then(|s| s.allocatable.as_ref()).into_iter().flatten())?,
             labels: node.metadata.labels.clone().unwrap_or_default(),
-            taints: node.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default(),
-            schedulable: ready && !cordoned,
+            taints,
+            ready,
             kubelet_version: status
                 .and_then(|s| s.node_info.as_ref())
                 .map(|info| info.kubelet_version.clone())

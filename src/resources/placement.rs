@@ -36,7 +36,7 @@ impl Placement {
             taint.effect != "PreferNoSchedule"
                 && !self.tolerations.iter().any(|toleration| tolerates(toleration, taint))
         };
-        node.schedulable
+        node.ready
             && self.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
             && self.affinity.as_ref().is_none_or(|terms| terms.iter().any(|term| term_matches(term, node)))
             && !node.taints.iter().any(repels)
@@ -117,9 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_cordoned_node_takes_nothing() {
+    fn a_cordoned_node_takes_only_what_looks_after_it() {
         let mut node = node();
         node["spec"] = json!({ "unschedulable": true });
-        assert!(!placed(json!({}), node));
+        assert!(!placed(json!({}), node.clone()));
+        let tolerations = json!([{ "key": "node.kubernetes.io/unschedulable", "operator": "Exists" }]);
+        assert!(placed(json!({ "tolerations": tolerations }), node));
     }
 }

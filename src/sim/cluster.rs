@@ -84,6 +84,9 @@ pub enum Error {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Whoever asked for it wants no more of it.
+    #[error("told to end before its time")]
+    Interrupted,
     /// A part of the cluster ended.
     #[error("{part} ended after {after:?} of simulated time; this is a bug, please report it with scenario and seed")]
     Ended {

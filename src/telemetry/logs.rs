@@ -1,6 +1,6 @@
 //! Logs, on standard error: text for people, JSON for collectors.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
@@ -31,13 +31,17 @@ pub enum Error {
     Started(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What is logged by default: of a watch that breaks we tell ourselves, and once.
+pub const DEFAULT: &str = "info,kube_runtime::watcher=error";
+
 /// Starts logging what passes `filter`, such as `info` or `tailor=debug`.
 ///
 /// # Errors
 /// When `filter` is none, or logs were started before.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), Error> {
     let filter = EnvFilter::try_new(filter).map_err(|source| Error::Filter { filter: filter.to_owned(), source })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

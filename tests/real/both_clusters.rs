@@ -51,7 +51,8 @@ fn on_both_clusters(name: &str) -> Option<(Outcome, Outcome)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/short").join(name).with_extension("yaml");
     let scenario = Scenario::open(&path).expect("a scenario that is right");
     let embedded = embedded(&scenario);
-    let real = cluster::real::run(&assets, &scenario, 1, &mut |_| {}).unwrap_or_else(|error| panic!("{error:?}"));
+    let real = cluster::real::run(&assets, &scenario, 1, std::future::pending, &mut |_| {})
+        .unwrap_or_else(|error| panic!("{error:?}"));
     Some((real, embedded))
 }
 

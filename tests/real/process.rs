@@ -4,7 +4,12 @@ use std::{
     io::{BufRead, BufReader, Lines},
     path::Path,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
+
+/// Longer than between two readings of usage, after which it writes a line if there is anything to do.
+const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// A child that does not outlive the test.
 pub struct Tailor {
@@ -26,10 +31,13 @@ impl Tailor {
         Self { child, url: format!("http://{}", address.expect("it says where it listens")) }
     }
 
-    /// Starts it, and kills it as soon as it has written so many lines of its most talkative log.
+    /// Starts it, and kills it as soon as it has written so many lines of its more talkative log, or says no more.
     pub fn start_and_kill(kubeconfig: &Path, config: &Path, after_lines: usize) {
         let (mut child, lines) = spawn(kubeconfig, config, "warn,tailor=debug,kube_client=debug");
-        assert_eq!(lines.take(after_lines).filter_map(Result::ok).count(), after_lines, "it ended by itself");
+        let (written, read) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|_| written.send(())));
+        let count = (0..after_lines).take_while(|_| read.recv_timeout(SILENCE).is_ok()).count();
+        assert!(count > 0 && child.try_wait().unwrap().is_none(), "it ended by itself");
         child.kill().unwrap();
         child.wait().unwrap();
     }

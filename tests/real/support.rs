@@ -1,6 +1,10 @@
 //! What tests against a real control plane share.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    thread,
+    time::Duration,
+};
 
 use tailor::sim::real::{Assets, ControlPlane, ControlPlaneOptions};
 
@@ -12,14 +16,20 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub fn assets(programs: &[&str]) -> Option<Assets> {
     let assets = Assets::find().unwrap_or_else(|error| panic!("{error}"));
     let Some(assets) = assets else {
-        eprintln!("skipped: there is no real control plane; `make rig` builds one, or set KUBEBUILDER_ASSETS");
+        skipped("there is no real control plane; `make rig` builds one, or set KUBEBUILDER_ASSETS");
         return None;
     };
     if let Some(missing) = programs.iter().find(|program| !assets.has(program)) {
-        eprintln!("skipped: {} has no {missing}; `make rig` builds it", assets.path("").display());
+        skipped(&format!("{} has no {missing}; `make rig` builds it", assets.path("").display()));
         return None;
     }
     Some(assets)
+}
+
+/// Past the capture of output, which hides what a test that passes prints.
+fn skipped(why: &str) {
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(io::stderr(), "skipped {test}: {why}");
 }
 
 /// A control plane, or none and a word why.

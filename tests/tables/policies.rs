@@ -282,12 +282,12 @@ pub fn good_status() -> Value {
     json!({
         "observedGeneration": 1,
         "conditions": [condition("Ready")],
-        "pods": { "total": 3, "fitted": 2, "inProgress": 1, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0 },
+        "pods": { "total": 3, "fitted": 2, "inProgress": 1, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0, "waiting": 0 },
         "workloads": [{
             "apiVersion": "apps/v1",
             "kind": "Deployment",
             "name": "web",
-            "pods": { "total": 3, "fitted": 2, "inProgress": 1, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0 },
+            "pods": { "total": 3, "fitted": 2, "inProgress": 1, "deferred": 0, "infeasible": 0, "error": 0, "evicted": 0, "waiting": 0 },
             "containers": [{
                 "name": "app",
                 "lower": { "cpu": "200m", "memory": "128Mi" },

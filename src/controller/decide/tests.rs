@@ -73,7 +73,7 @@ fn observed(pods: Vec<PodSeen>, node_milli: u64, more: &Value) -> Observed {
             allocatable: Resources::new(MilliCpu(node_milli), Bytes::mib(4_096)),
             labels: BTreeMap::new(),
             taints: Vec::new(),
-            schedulable: true,
+            ready: true,
             kubelet_version: "v1.37.2".to_owned(),
         };
         let node = nodes.entry(name).or_insert_with(|| NodeUse { node, footprints: BTreeMap::new() });

@@ -93,7 +93,7 @@ fn with_state(
     let pods = pods.flat_map(|(workload, covered)| (0..covered.pods.len()).map(move |pod| (workload, pod)));
     let pods = pods.map(|(workload, pod)| AppliedPod { workload, pod, state }).collect();
     let applied = Applied { observed, pods, last_action: None, look_again: None };
-    status(&applied, old, None, (Verdict::Fitting, "well"), at)
+    status(&applied, old, (None, counts(&applied)), (Verdict::Fitting, "well"), at)
 }
 
 #[rstest]

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::{Either, select};
+use futures::future::{Either, pending, select};
 use http::{Method, Request};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -74,18 +74,19 @@ impl Site for Outside {
     }
 }
 
-/// Starts a control plane, runs `scenario` on it, and tells `progress` about it now and then. To be called outside of
-/// any runtime.
+/// Starts a control plane, runs `scenario` on it, and tells `progress` about it now and then. What `interrupted` makes
+/// ends the run early when it is ready. To be called outside of any runtime.
 ///
 /// # Errors
 /// There is no control plane, or the scenario could not be run to its end.
-pub fn run(
+pub fn run<F: Future<Output = ()>>(
     assets: &Assets,
     scenario: &Scenario,
     seed: u64,
+    interrupted: impl Fn() -> F,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
-    staged(assets, scenario, seed, async |_, cluster, scenario| {
+    staged(assets, scenario, seed, interrupted, async |_, cluster, scenario| {
         cluster.play(scenario, TOLD_EVERY.mul_f64(scenario.time_scale), &mut Err, progress).await
     })
 }
@@ -100,24 +101,25 @@ pub fn visit(
     seed: u64,
     guest: impl AsyncFnOnce(&Path),
 ) -> Result<Outcome, Error> {
-    staged(assets, scenario, seed, async |plane, _, _| {
+    staged(assets, scenario, seed, pending, async |plane, _, _| {
         guest(plane.kubeconfig()).await;
         Ok(())
     })
 }
 
 /// Sets everything up, lets `play` happen at the scenario's pace, and collects what came of it.
-fn staged(
+fn staged<F: Future<Output = ()>>(
     assets: &Assets,
     scenario: &Scenario,
     seed: u64,
+    interrupted: impl Fn() -> F,
     play: impl AsyncFnOnce(&ControlPlane, &Cluster<Outside>, &Scenario) -> Result<(), Error>,
 ) -> Result<Outcome, Error> {
     // Started in time that is nothing but real; the programs outlive this runtime.
     let plain = tokio::runtime::Runtime::new().map_err(setup("start the asynchronous runtime"))?;
-    let plane = plain.block_on(prepare(assets, scenario))?;
+    let plane = plain.block_on(unless(interrupted(), prepare(assets, scenario)))?;
     let paced = serve::runtime().map_err(setup("start the asynchronous runtime"))?;
-    paced.block_on(async {
+    let staged = async {
         let cluster = at_pace(1.0, begin(&plane, scenario, seed)).await?;
         let scenario = Scenario { start: cluster.clock.now(), ..scenario.clone() };
         let played = async {
@@ -126,7 +128,20 @@ fn staged(
             cluster.finish(&scenario, seed).await
         };
         at_pace(scenario.time_scale, played).await
-    })
+    };
+    paced.block_on(async { unless(interrupted(), staged).await })
+}
+
+/// Does `work`, unless `interrupted` is ready first.
+async fn unless<T>(
+    interrupted: impl Future<Output = ()>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = interrupted => Err(Error::Interrupted),
+    }
 }
 
 fn setup<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Error {

@@ -229,6 +229,12 @@ pub(super) fn differs(old: &PodStatus, new: &PodStatus) -> bool {
 pub(super) fn patch(uid: &str, status: &PodStatus) -> Value {
     let mut value = json!({ "metadata": { "uid": uid }, "status": status });
     if let Some(list) = value["status"]["conditions"].as_array_mut() {
+        // A condition is merged with what is there of its type: what it has no more must be taken away.
+        for condition in list.iter_mut().filter_map(Value::as_object_mut) {
+            for field in ["reason", "message"] {
+                condition.entry(field).or_insert(Value::Null);
+            }
+        }
         let held: Vec<_> = status.conditions.iter().flatten().map(|condition| condition.type_.as_str()).collect();
         let gone = RESIZE_CONDITIONS.iter().filter(|kind| !held.contains(kind));
         list.extend(gone.map(|kind| json!({ "type": kind, "$patch": "delete" })));

@@ -4,6 +4,7 @@ use k8s_openapi::api::{
     apps::v1::DaemonSet,
     core::v1::{
         Affinity, Node, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodTemplateSpec,
+        Toleration,
     },
 };
 use kube::ResourceExt;
@@ -55,9 +56,24 @@ fn new_pod(set: &DaemonSet, template: &PodTemplateSpec, node: &str) -> Pod {
         ..NodeAffinity::default()
     };
     if let Some(spec) = pod.spec.as_mut() {
+        spec.tolerations.get_or_insert_default().extend(tolerations(spec.host_network == Some(true)));
         spec.affinity = Some(Affinity { node_affinity: Some(node_affinity), ..Affinity::default() });
     }
     pod
+}
+
+/// What keeps its Pods on Nodes that others must leave: a DaemonSet looks after the Node, whatever its state.
+fn tolerations(host_network: bool) -> impl Iterator<Item = Toleration> {
+    let execute = ["not-ready", "unreachable"].map(|state| (state, "NoExecute"));
+    let pressures = ["disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"];
+    let schedule = pressures.map(|state| (state, "NoSchedule"));
+    let network = host_network.then_some(("network-unavailable", "NoSchedule"));
+    execute.into_iter().chain(schedule).chain(network).map(|(state, effect)| Toleration {
+        key: Some(format!("node.kubernetes.io/{state}")),
+        operator: Some("Exists".to_owned()),
+        effect: Some(effect.to_owned()),
+        ..Toleration::default()
+    })
 }
 
 /// The Node that `new_pod` made the Pod for.

@@ -1,5 +1,7 @@
 //! Deployments: a ReplicaSet for each template, and a rolling change from the old ones to the new one.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::{
     api::apps::v1::{Deployment, DeploymentCondition, DeploymentSpec, ReplicaSet, ReplicaSetSpec},
@@ -9,9 +11,10 @@ use k8s_openapi::{
     },
 };
 use kube::{
-    Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
@@ -21,6 +24,8 @@ use super::{
 use crate::sim::informer::ObjectKey;
 
 const HASH_LABEL: &str = "pod-template-hash";
+/// Which roll-out made a ReplicaSet, counted from 1; the Deployment carries that of its present one.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 pub(super) async fn reconcile(world: &mut World, key: &ObjectKey) -> kube::Result<()> {
     let Some(deployment) = world.deployments.get(key).cloned() else { return Ok(()) };
@@ -34,10 +39,20 @@ pub(super) async fn reconcile(world: &mut World, key: &ObjectKey) -> kube::Resul
         sets.filter(|set| controller(set).is_some_and(|o| o.uid == uid)).collect()
     };
     let is_current = |set: &ReplicaSet| set.labels().get(HASH_LABEL) == Some(&hash);
-    if !owned(world).iter().any(is_current) {
-        let created =
-            world.api(&key.namespace).create(&PostParams::default(), &new_set(&deployment, spec, &hash)).await?;
-        world.replica_sets.assume(created);
+    let sets = owned(world);
+    let newest = sets.iter().filter(|set| !is_current(set)).map(revision).max().unwrap_or(0);
+    match sets.iter().find(|set| is_current(set)) {
+        None => {
+            let new = new_set(&deployment, (spec, &hash), newest + 1);
+            let created = world.api(&key.namespace).create(&PostParams::default(), &new).await?;
+            world.replica_sets.assume(created);
+        }
+        // An older template is the present one again.
+        Some(set) if revision(set) <= newest => {
+            let again = annotated(world.api(&key.namespace), &set.name_any(), newest + 1).await?;
+            world.replica_sets.assume(again);
+        }
+        Some(_) => {}
     }
     let (current, old): (Vec<_>, Vec<_>) = owned(world).into_iter().partition(is_current);
     let Some(current) = current.into_iter().next() else { return Ok(()) };
@@ -46,11 +61,27 @@ pub(super) async fn reconcile(world: &mut World, key: &ObjectKey) -> kube::Resul
         let scaled = world.api::<ReplicaSet>(&key.namespace).patch(&name, &PatchParams::default(), &patch).await?;
         world.replica_sets.assume(scaled);
     }
+    if revision(&*deployment) != revision(&current) {
+        let annotated = annotated(world.api(&key.namespace), &key.name, revision(&current)).await?;
+        world.deployments.assume(annotated);
+    }
     write_status(world, &deployment, &owned(world), &is_current).await
 }
 
+fn revision(object: &impl ResourceExt) -> u64 {
+    object.annotations().get(REVISION).and_then(|revision| revision.parse().ok()).unwrap_or(0)
+}
+
+async fn annotated<K>(objects: Api<K>, name: &str, revision: u64) -> kube::Result<K>
+where
+    K: Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": { REVISION: revision.to_string() } } }));
+    objects.patch(name, &PatchParams::default(), &patch).await
+}
+
 /// The ReplicaSet of a template; its replicas come with the roll-out.
-fn new_set(deployment: &Deployment, spec: &DeploymentSpec, hash: &str) -> ReplicaSet {
+fn new_set(deployment: &Deployment, (spec, hash): (&DeploymentSpec, &str), revision: u64) -> ReplicaSet {
     let mut template = spec.template.clone();
     let mut selector = spec.selector.clone();
     pods::label(template.metadata.get_or_insert_default(), HASH_LABEL, hash);
@@ -60,6 +91,7 @@ fn new_set(deployment: &Deployment, spec: &DeploymentSpec, hash: &str) -> Replic
             name: Some(format!("{}-{hash}", deployment.name_any())),
             namespace: deployment.namespace(),
             labels: template.metadata.as_ref().and_then(|m| m.labels.clone()),
+            annotations: Some(BTreeMap::from([(REVISION.to_owned(), revision.to_string())])),
             owner_references: Some(deployment.controller_owner_ref(&()).into_iter().collect()),
             ..ObjectMeta::default()
         },

@@ -17,6 +17,10 @@ async fn a_bound_pod_starts_and_becomes_ready_after_its_startup_time() {
     let started = rig.now();
     rig.until("web", |pod| pod.ready).await;
     assert!((20..=21).contains(&(rig.now() - started)));
+    let conditions = rig.get("web").await.status.unwrap().conditions.unwrap();
+    let with_reason =
+        conditions.iter().filter(|it| it.status == "True" && (it.reason.is_some() || it.message.is_some()));
+    assert_eq!(with_reason.count(), 0, "what was the matter is over: {conditions:?}");
 }
 
 #[tokio::test(start_paused = true)]
