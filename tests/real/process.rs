@@ -10,7 +10,8 @@ use std::{
 pub struct Tailor {
     child: Child,
     /// Where it serves its health.
-    url: String,
+    /// So that what asks it can be another process too.
+    pub url: String,
 }
 
 impl Tailor {
