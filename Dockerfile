@@ -44,7 +44,7 @@ LABEL org.opencontainers.image.title="Tailor" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-# For a Prometheus behind a certificate that a public authority signed.
+# For a Prometheus behind a certificate of a public authority; and no client of HTTP starts without any.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /tailor /usr/local/bin/tailor
 USER 65532:65532

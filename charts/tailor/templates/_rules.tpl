@@ -52,7 +52,7 @@
 - apiGroups: [admissionregistration.k8s.io]
   resources: [mutatingwebhookconfigurations]
   resourceNames: [{{ include "tailor.clusterName" . }}]
-  verbs: [list, watch, patch]
+  verbs: [get, list, watch, patch]
 {{- end }}
 {{- if not .Values.watchNamespace }}
 {{ include "tailor.rules.watched" . }}
@@ -70,10 +70,6 @@
   resources: [secrets]
   resourceNames: [{{ include "tailor.fullname" . }}-webhook]
   verbs: [list, watch, update]
-# Only as a dry run: whether new Pods get their size is asked by one that the webhook refuses.
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [create]
 {{- end }}
 {{- end }}
 
