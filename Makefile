@@ -1,5 +1,5 @@
 # `make test` is everything a change must pass. It needs Rust and Go: the two cargo tools it uses are built once into
-# cargo's own bin folder, and the real Kubernetes that the tests run against once into a cache folder.
+# cargo's own bin folder, and what the tests run against, real Kubernetes and others, once into a cache folder.
 
 CARGO ?= cargo
 NEXTEST_VERSION := 0.9.151
@@ -7,17 +7,14 @@ DENY_VERSION := 0.20.2
 
 # The folder that `tailor` itself looks in when KUBEBUILDER_ASSETS names none.
 RIG := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tailor/rig
-RIG_SOURCES := tests/rig/go.mod tests/rig/go.sum tests/rig/etcd/main.go
-RIG_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
-	-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
 
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy unit doc deny generated generate audit tools rig
+.PHONY: help test fmt clippy unit doc deny generated generate audit tools static rig
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/'
 
-test: fmt clippy generated unit doc deny ## Everything a change must pass
+test: fmt clippy generated unit static doc deny ## Everything a change must pass
 
 fmt: ## The code is formatted
 	$(CARGO) fmt --check
@@ -38,24 +35,31 @@ deny: tools ## Licences, sources and banned crates
 audit: tools ## Known vulnerabilities (fetches the advisory database)
 	$(CARGO) deny --all-features check advisories
 
-generated: ## Generated files are up to date
+generated: ## Generated files are up to date; of the chart's, tests say the same
 	$(CARGO) run --locked --quiet -- crd | diff -u crds/verticalresizepolicies.yaml -
 
-generate: ## Writes the generated files
+generate: rig ## Writes the generated files
 	$(CARGO) run --locked --quiet -- crd > crds/verticalresizepolicies.yaml
+	cp crds/*.yaml charts/tailor/files/crds/
+	"$${KUBEBUILDER_ASSETS:-$(RIG)}/helm-docs" --log-level=warning --chart-search-root charts/tailor
 	for page in metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done
 
-rig: ## Builds the real Kubernetes for the tests, unless it is there or KUBEBUILDER_ASSETS names another
-	@test -n "$$KUBEBUILDER_ASSETS" || cat $(RIG_SOURCES) | cmp -s - "$(RIG)/built-from" || $(MAKE) --no-print-directory $(RIG)/built-from
+# Of the files that the image is built from, and with the compiler's own C library. Unoptimized: it is about whether, not how fast.
+STATIC := $(shell uname -m)-unknown-linux-musl
+CONTEXT := $(CURDIR)/target/image-context
 
-# Made aside and moved when it is whole, so that an interrupted build is never taken for a finished one.
-.PHONY: $(RIG)/built-from
-$(RIG)/built-from:
-	@command -v go >/dev/null || { echo "Go is needed to build Kubernetes for the tests: https://go.dev/dl" >&2; exit 1; }
-	rm -rf "$(RIG).new" && mkdir -p "$(RIG).new"
-	cd tests/rig && go build $(RIG_FLAGS) -o "$(RIG).new/" tool ./etcd
-	cat $(RIG_SOURCES) > "$(RIG).new/built-from"
-	rm -rf "$(RIG)" && mv "$(RIG).new" "$(RIG)"
+static: ## The static binary of the image builds, is static, and starts
+	@command -v rustup >/dev/null || { echo "rustup is needed, for its C library: https://rustup.rs" >&2; exit 1; }
+	@rustup target list --installed | grep -qx $(STATIC) || rustup target add $(STATIC)
+	rm -rf "$(CONTEXT)" && mkdir -p "$(CONTEXT)" && tar c $$(sed -n 's/^!//p' .dockerignore) | tar x -C "$(CONTEXT)"
+	cd "$(CONTEXT)" && CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}" CC_$(subst -,_,$(STATIC))=gcc \
+		$(CARGO) build --locked --quiet --bin tailor --target $(STATIC)
+	binary="$${CARGO_TARGET_DIR:-target}/$(STATIC)/debug/tailor"; \
+		! readelf --program-headers "$$binary" | grep INTERP && "$$binary" --version && \
+		"$$binary" crd | grep -q "^kind: CustomResourceDefinition"
+
+rig: ## Builds what the tests run against, unless it is there or KUBEBUILDER_ASSETS names another folder
+	@test -n "$$KUBEBUILDER_ASSETS" || tests/rig/build "$(RIG)"
 
 tools:
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install --locked --debug cargo-nextest@$(NEXTEST_VERSION)

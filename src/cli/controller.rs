@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use clap::ArgAction;
 use kube::{Client, Config};
 use tokio::task::JoinHandle;
 
@@ -56,6 +57,9 @@ pub struct Args {
     /// Watches this namespace only.
     #[arg(long, env = "TAILOR_NAMESPACE")]
     namespace: Option<String>,
+    /// Watches Nodes, to know what has room. With `false` the kubelets alone know, and no Pod is evicted.
+    #[arg(long, env = "TAILOR_WATCH_NODES", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    watch_nodes: bool,
     /// Acts only while it holds a lease, so that several can run. By default so inside a cluster, and not outside.
     #[arg(long, env = "TAILOR_LEADER_ELECT", value_name = "BOOL")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -154,6 +158,7 @@ impl Args {
         Options {
             sample_interval: Duration::from_secs(self.sample_interval),
             namespace: self.namespace.clone(),
+            watch_nodes: self.watch_nodes,
             lease,
             shutdown_grace: Duration::from_secs(self.shutdown_grace),
             ..Options::default()

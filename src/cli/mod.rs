@@ -6,6 +6,7 @@
 pub mod controller;
 pub mod crd;
 pub mod docs;
+pub mod probe;
 pub mod settings;
 mod signals;
 pub mod sim_node;
@@ -31,6 +32,7 @@ enum Command {
     Simulate(simulate::Args),
     Controller(controller::Args),
     SimNode(sim_node::Args),
+    Probe(probe::Args),
     /// Prints the CustomResourceDefinition of VerticalResizePolicy.
     Crd,
     #[command(hide = true)]
@@ -80,6 +82,7 @@ fn run_one(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Controller(args) => controller::run(&args),
         Command::SimNode(args) => sim_node::run(&args, out),
+        Command::Probe(args) => probe::run(&args, out),
         Command::Crd => crd::run(out).map_err(Failure::from),
         Command::Docs(args) => docs::run(&args, out).map_err(Failure::from),
     }

@@ -113,7 +113,8 @@ fn look(context: &Context, policy: Arc<Policy>, resize_served: bool) -> Observed
     }
     let pods = workloads.iter().flat_map(|workload: &Covered| &workload.pods);
     let names: BTreeSet<_> = pods.filter_map(|pod| pod.record.view.node.clone()).collect();
-    let nodes = names.into_iter().filter_map(|name| Some((name.clone(), node(&world, &name)?))).collect();
+    let watched = context.options.watch_nodes;
+    let nodes = names.into_iter().filter_map(|name| Some((name.clone(), node(&world, &name, watched)?))).collect();
     let covered = memory.pods.len();
     let cluster = ClusterView { resize_served, eviction_tokens: memory.disruptions_allowed(covered, now) };
     Observed {
@@ -127,8 +128,10 @@ fn look(context: &Context, policy: Arc<Policy>, resize_served: bool) -> Observed
     }
 }
 
-fn node(world: &World, name: &str) -> Option<NodeUse> {
-    let node = world.nodes.get(name)?.clone();
+/// The Node and who is on it; if Nodes are watched, only one that is known.
+fn node(world: &World, name: &str, watched: bool) -> Option<NodeUse> {
+    let unseen = || (!watched).then(|| NodeView::unseen(name));
+    let node = world.nodes.get(name).cloned().or_else(unseen)?;
     let footprint = |pod: &Arc<PodRecord>| (pod.view.uid.clone(), pod.footprint);
     Some(NodeUse { node, footprints: world.pods_on(name).map(footprint).collect() })
 }

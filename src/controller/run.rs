@@ -55,6 +55,8 @@ pub struct Options {
     pub concurrency: usize,
     /// The only namespace that is watched; all of them if absent.
     pub namespace: Option<String>,
+    /// Whether Nodes are watched. Without, none is known to be too small, and no Pod is evicted.
+    pub watch_nodes: bool,
     /// The lease that says whether this process acts; without one it always does, as the only one.
     pub lease: Option<LeaseOptions>,
     /// How long passes that have begun may go on after the end was asked for.
@@ -67,6 +69,7 @@ impl Default for Options {
             sample_interval: Duration::from_mins(1),
             concurrency: 1,
             namespace: None,
+            watch_nodes: true,
             lease: None,
             shutdown_grace: Duration::from_secs(10),
         }

@@ -36,8 +36,8 @@ pub fn start(
     tasks: &mut JoinSet<()>,
     policies: Writer<VerticalResizePolicy>,
 ) -> Vec<watch::Receiver<bool>> {
-    vec![
-        mirror::<Node>(context, tasks, Api::all(context.client.clone())),
+    let nodes = context.options.watch_nodes.then(|| mirror::<Node>(context, tasks, Api::all(context.client.clone())));
+    let mut ready = vec![
         mirror_namespaced::<LimitRange>(context, tasks),
         mirror_namespaced::<Deployment>(context, tasks),
         mirror_namespaced::<ReplicaSet>(context, tasks),
@@ -47,7 +47,9 @@ pub fn start(
         mirror_namespaced::<CronJob>(context, tasks),
         mirror_namespaced::<Pod>(context, tasks),
         watch_policies(context, tasks, policies),
-    ]
+    ];
+    ready.extend(nodes);
+    ready
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

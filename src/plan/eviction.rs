@@ -11,6 +11,8 @@ pub(super) fn allowed(situation: &Situation<'_>, wanted: Resources) -> Result<()
     let min_replicas = u32::try_from(situation.spec.update.min_replicas).unwrap_or(0);
     if !(workload.recreates && situation.pod.owned) {
         Err(Why::NothingRecreatesPod)
+    } else if situation.room.is_some_and(|room| room.node.is_unseen()) {
+        Err(Why::NodeUnknown)
     } else if !has_place(situation, wanted) {
         Err(Why::NoNodeLargeEnough)
     } else if workload.live < min_replicas {
@@ -44,7 +46,7 @@ pub(super) fn disruption_allowed(situation: &Situation<'_>) -> Result<(), Why> {
 
 /// Whether no waiting will ever allow it, as far as can be told.
 pub(super) fn is_lasting(barrier: Why) -> bool {
-    matches!(barrier, Why::NothingRecreatesPod | Why::NoNodeLargeEnough | Why::MinReplicas)
+    matches!(barrier, Why::NothingRecreatesPod | Why::NodeUnknown | Why::NoNodeLargeEnough | Why::MinReplicas)
 }
 
 /// A number of Pods; a share is rounded down, but one Pod at least unless it is 0%.

@@ -396,6 +396,23 @@ fn a_size_that_the_api_server_refused_is_not_sent_again() {
     assert_eq!(scene.plan().why, Why::Undersized, "another Node may grant it");
 }
 
+#[test]
+fn a_pod_whose_node_is_unseen_grows_as_the_kubelet_lets_it_and_is_not_evicted() {
+    let mut scene = Scene::new();
+    scene.room = Some(NodeRoom { node: NodeView::unseen("n1"), free: Resources::default() });
+    scene.wish(50_000, 512);
+    assert_eq!(scene.plan().why, Why::Undersized);
+    scene.deferred(50_000, 512);
+    scene.pending(PendingReason::Infeasible, "");
+    assert_eq!(scene.plan().why, Why::WishTakenBack);
+    scene.wish(500, 512);
+    scene.spec.strategy = Strategy::Recreate;
+    scene.desire(500, 512);
+    scene.wish(1_000, 512);
+    let plan = scene.plan();
+    assert_eq!((plan.step, plan.why), (Step::Wait { until: None }, Why::NodeUnknown));
+}
+
 #[rstest]
 #[case::same_shares(1, 2, Why::Fits)]
 #[case::other_shares(2, 3, Why::Undersized)]

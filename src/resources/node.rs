@@ -30,6 +30,23 @@ const CORDONED: &str = "node.kubernetes.io/unschedulable";
 const FIRST_MINOR: u32 = 33;
 
 impl NodeView {
+    /// A Node of which nothing but the name is known.
+    pub fn unseen(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            allocatable: Resources::default(),
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+            schedulable: true,
+            kubelet_version: String::new(),
+        }
+    }
+
+    /// Whether it is not known how much the Node holds: then it is taken to hold anything.
+    pub fn is_unseen(&self) -> bool {
+        self.allocatable == Resources::default()
+    }
+
     /// Whether its kubelet is new enough to resize in place. One that does not tell its version is taken at its word.
     pub fn resizes_in_place(&self) -> bool {
         let mut numbers = self.kubelet_version.trim_start_matches('v').split('.').map(str::parse::<u32>);

@@ -15,7 +15,8 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 pub struct Tailor {
     child: Child,
     /// Where it serves its health.
-    url: String,
+    /// So that what asks it can be another process too.
+    pub url: String,
 }
 
 impl Tailor {
