@@ -11,6 +11,9 @@ RIG_SOURCES := tests/rig/go.mod tests/rig/go.sum tests/rig/etcd/main.go
 RIG_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
 	-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
 
+# The custom resources, as `tailor crd` names them.
+KINDS := verticalresizepolicies verticalresizecheckpoints
+
 .DEFAULT_GOAL := help
 .PHONY: help test fmt clippy unit doc deny generated generate audit tools rig
 
@@ -39,10 +42,10 @@ audit: tools ## Known vulnerabilities (fetches the advisory database)
 	$(CARGO) deny --all-features check advisories
 
 generated: ## Generated files are up to date
-	$(CARGO) run --locked --quiet -- crd | diff -u crds/verticalresizepolicies.yaml -
+	for kind in $(KINDS); do $(CARGO) run --locked --quiet -- crd $$kind | diff -u crds/$$kind.yaml - || exit 1; done
 
 generate: ## Writes the generated files
-	$(CARGO) run --locked --quiet -- crd > crds/verticalresizepolicies.yaml
+	for kind in $(KINDS); do $(CARGO) run --locked --quiet -- crd $$kind > crds/$$kind.yaml; done
 	for page in metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done
 
 rig: ## Builds the real Kubernetes for the tests, unless it is there or KUBEBUILDER_ASSETS names another

@@ -31,8 +31,7 @@ enum Command {
     Simulate(simulate::Args),
     Controller(controller::Args),
     SimNode(sim_node::Args),
-    /// Prints the CustomResourceDefinition of VerticalResizePolicy.
-    Crd,
+    Crd(crd::Args),
     #[command(hide = true)]
     Docs(docs::Args),
 }
@@ -80,7 +79,7 @@ fn run_one(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Controller(args) => controller::run(&args),
         Command::SimNode(args) => sim_node::run(&args, out),
-        Command::Crd => crd::run(out).map_err(Failure::from),
+        Command::Crd(args) => crd::run(&args, out).map_err(Failure::from),
         Command::Docs(args) => docs::run(&args, out).map_err(Failure::from),
     }
 }

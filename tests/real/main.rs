@@ -8,6 +8,8 @@ mod admission_policy;
 #[cfg(test)]
 mod both_clusters;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod control_plane;
