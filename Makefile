@@ -8,6 +8,9 @@ DENY_VERSION := 0.20.2
 # The folder that `tailor` itself looks in when KUBEBUILDER_ASSETS names none.
 RIG := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tailor/rig
 
+# The custom resources, as `tailor crd` names them.
+KINDS := verticalresizepolicies verticalresizecheckpoints
+
 .DEFAULT_GOAL := help
 .PHONY: help test fmt clippy unit doc deny generated generate audit tools static rig
 
@@ -36,10 +39,10 @@ audit: tools ## Known vulnerabilities (fetches the advisory database)
 	$(CARGO) deny --all-features check advisories
 
 generated: ## Generated files are up to date; of the chart's, tests say the same
-	$(CARGO) run --locked --quiet -- crd | diff -u crds/verticalresizepolicies.yaml -
+	for kind in $(KINDS); do $(CARGO) run --locked --quiet -- crd $$kind | diff -u crds/$$kind.yaml - || exit 1; done
 
 generate: rig ## Writes the generated files
-	$(CARGO) run --locked --quiet -- crd > crds/verticalresizepolicies.yaml
+	for kind in $(KINDS); do $(CARGO) run --locked --quiet -- crd $$kind > crds/$$kind.yaml; done
 	cp crds/*.yaml charts/tailor/files/crds/
 	"$${KUBEBUILDER_ASSETS:-$(RIG)}/helm-docs" --log-level=warning --chart-search-root charts/tailor
 	for page in metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done

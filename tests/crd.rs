@@ -5,11 +5,20 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
-use tailor::{api::VerticalResizePolicy, cli::crd, sim::api_server::rules::schema::Structural};
+use strum::IntoEnumIterator;
+use tailor::{
+    api::{VerticalResizeCheckpoint, VerticalResizePolicy},
+    cli::crd::Definition,
+    sim::api_server::rules::schema::Structural,
+};
 
 #[path = "tables/policies.rs"]
 mod policies;
 
+#[path = "tables/checkpoints.rs"]
+mod checkpoints;
+
+use checkpoints::{bad_checkpoints, checkpoint};
 use policies::{
     all_defaults, bad_specs, bad_statuses, everything, good_containers, good_status, nulls, policy, target,
 };
@@ -19,12 +28,29 @@ const ANNOTATION_LIMIT: usize = 262_144;
 
 #[test]
 fn the_folder_holds_what_the_command_prints() {
-    assert_eq!(include_str!("../crds/verticalresizepolicies.yaml"), crd::render().unwrap(), "run `make generate`");
+    for definition in Definition::iter() {
+        let file = format!("{}/crds/{}.yaml", env!("CARGO_MANIFEST_DIR"), <&str>::from(definition));
+        assert_eq!(std::fs::read_to_string(file).unwrap(), definition.render().unwrap(), "run `make generate`");
+        assert_eq!(definition.object().spec.names.plural, <&str>::from(definition));
+    }
 }
 
 #[test]
 fn the_definition_can_be_applied_by_an_old_kubectl() {
-    assert!(serde_json::to_vec(&VerticalResizePolicy::crd()).unwrap().len() < ANNOTATION_LIMIT / 4);
+    for definition in Definition::iter() {
+        assert!(serde_json::to_vec(&definition.object()).unwrap().len() < ANNOTATION_LIMIT / 4);
+    }
+}
+
+#[test]
+fn a_bad_checkpoint_is_refused_with_its_reason() {
+    let schema = Structural::from_crd(&VerticalResizeCheckpoint::crd(), "v1alpha1").expect("the schema is structural");
+    let good = checkpoint("deployment-web-1");
+    assert_eq!(schema.admit(good.clone(), None, true).unwrap(), good);
+    for bad in bad_checkpoints() {
+        let refusal = schema.admit(bad.object, None, true).expect_err(bad.what);
+        assert!(message(&refusal).contains(bad.message), "{}: {}", bad.what, message(&refusal));
+    }
 }
 
 /// The object as the embedded API server stores it, or its refusal.

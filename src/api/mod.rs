@@ -1,9 +1,11 @@
-//! The custom resource `VerticalResizePolicy` (`autoscaling.tailor.dev/v1alpha1`, short name `vrp`).
+//! The custom resources `VerticalResizePolicy` (`autoscaling.tailor.dev/v1alpha1`, short name `vrp`), which users write,
+//! and `VerticalResizeCheckpoint` (`vrc`), in which Tailor keeps what it has learnt ([`checkpoint`]).
 //!
 //! [`policy`] is what users write, [`status`] what Tailor answers. A default stands beside the field it is for, a CEL
 //! rule beside the struct it checks. `crds/` is generated from here by `tailor crd`. On purpose there is no URL, query,
 //! token or reference to another namespace in a policy: those are the operator's flags.
 
+pub mod checkpoint;
 pub mod containers;
 pub mod period;
 pub mod policy;
@@ -11,6 +13,9 @@ pub mod startup;
 pub mod status;
 pub mod update;
 
+pub use checkpoint::{
+    CheckpointedContainer, CheckpointedWorkload, VerticalResizeCheckpoint, VerticalResizeCheckpointSpec,
+};
 pub use containers::{ContainerMode, ContainerPolicy, ControlledValues, ControlledValuesPerResource};
 pub use period::Period;
 pub use policy::{Objective, Strategy, TargetRef, VerticalResizePolicy, VerticalResizePolicySpec};

@@ -24,7 +24,8 @@ use crate::{
     tls,
     usage::{
         UsageSource,
-        metrics_api::MetricsApi,
+        failover::Failover,
+        metrics_api::{self, MetricsApi},
         prometheus::{Prometheus, Queries},
     },
 };
@@ -50,6 +51,18 @@ pub struct Args {
     /// PromQL for the throttled share of CFS periods; an empty one asks for none.
     #[arg(long, env = "TAILOR_PROMETHEUS_THROTTLED_QUERY", value_name = "PROMQL")]
     prometheus_throttled_query: Option<String>,
+    /// While the server of --prometheus-url does not answer, reads usage from metrics.k8s.io.
+    #[arg(long, env = "TAILOR_FALLBACK", value_name = "BOOL", default_value_t = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    fallback: bool,
+    /// Keeps what was learnt in VerticalResizeCheckpoints, and restores it at start.
+    #[arg(long, env = "TAILOR_CHECKPOINTS", value_name = "BOOL", default_value_t = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    checkpoints: bool,
+    /// Hours of history to read at start of what no checkpoint knows, if the server has it; 0 reads none.
+    #[arg(long, env = "TAILOR_HISTORY", value_name = "HOURS", default_value_t = 72)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=336))]
+    history: u64,
     /// Seconds between two readings of usage.
     #[arg(long, env = "TAILOR_SAMPLE_INTERVAL", value_name = "SECONDS", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
@@ -161,14 +174,15 @@ impl Args {
             watch_nodes: self.watch_nodes,
             lease,
             shutdown_grace: Duration::from_secs(self.shutdown_grace),
+            checkpoints: self.checkpoints,
+            history: Duration::from_hours(self.history),
             ..Options::default()
         }
     }
 
     fn source(&self, client: &Client) -> anyhow::Result<Arc<dyn UsageSource>> {
-        let Some(url) = &self.prometheus_url else {
-            return Ok(Arc::new(MetricsApi::new(client.clone(), Clock::System, self.namespace.as_deref())));
-        };
+        let metrics_api = Arc::new(MetricsApi::new(client.clone(), Clock::System, self.namespace.as_deref()));
+        let Some(url) = &self.prometheus_url else { return Ok(metrics_api) };
         let defaults = Queries::default();
         let throttled = self.prometheus_throttled_query.clone().or(defaults.throttled);
         let queries = Queries {
@@ -176,7 +190,11 @@ impl Args {
             memory: self.prometheus_memory_query.clone().unwrap_or(defaults.memory),
             throttled: throttled.filter(|query| !query.trim().is_empty()),
         };
-        Ok(Arc::new(Prometheus::new(url, queries).context("check --prometheus-url")?))
+        let prometheus = Arc::new(Prometheus::new(url, queries).context("check --prometheus-url")?);
+        if !self.fallback {
+            return Ok(prometheus);
+        }
+        Ok(Arc::new(Failover::new(prometheus, metrics_api, metrics_api::NAME, Clock::System)))
     }
 }
 
@@ -264,6 +282,9 @@ mod tests {
     fn defaults_are_safe() {
         let args = parsed::<Args>(&[]).unwrap();
         assert_eq!((args.sample_interval, args.leader_elect), (60, None));
+        assert!(args.fallback && args.checkpoints);
+        let off = parsed::<Args>(&["--fallback=false", "--checkpoints=false", "--history=0"]).unwrap();
+        assert_eq!((off.fallback, off.checkpoints, off.history), (false, false, 0));
         assert_eq!(args.timing(), Timing::default());
         assert_eq!(parsed::<Args>(&["--leader-elect"]).unwrap().leader_elect, Some(true));
         assert_eq!(parsed::<Args>(&["--leader-elect=false", "--listen=off"]).unwrap().listen, Listen::Off);

@@ -33,8 +33,7 @@ enum Command {
     Controller(controller::Args),
     SimNode(sim_node::Args),
     Probe(probe::Args),
-    /// Prints the CustomResourceDefinition of VerticalResizePolicy.
-    Crd,
+    Crd(crd::Args),
     #[command(hide = true)]
     Docs(docs::Args),
 }
@@ -83,7 +82,7 @@ fn run_one(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Controller(args) => controller::run(&args),
         Command::SimNode(args) => sim_node::run(&args, out),
         Command::Probe(args) => probe::run(&args, out),
-        Command::Crd => crd::run(out).map_err(Failure::from),
+        Command::Crd(args) => crd::run(&args, out).map_err(Failure::from),
         Command::Docs(args) => docs::run(&args, out).map_err(Failure::from),
     }
 }

@@ -1,4 +1,5 @@
-//! Conditions in the standard shape: `Ready` always, `Reconciling` and `Stalled` only while they hold (kstatus).
+//! Conditions in the standard shape: `Ready` always, `Reconciling` and `Stalled` only while they hold (kstatus), and
+//! likewise `Degraded`, while all is done but on less than should be known.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -123,11 +124,20 @@ fn nodes_too_old(observed: &Observed) -> Option<String> {
     ))
 }
 
+/// What conditions tell beside the verdict.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Whether a Pod is being resized.
+    pub resizes_in_progress: bool,
+    /// Since when and why usage comes from another source than it should, while it does.
+    pub usage_fallback: Option<&'a str>,
+}
+
 /// The conditions; one that has not changed its status keeps its time.
 pub fn conditions(
     old: &[Condition],
     (verdict, message): (Verdict, &str),
-    resizes_in_progress: bool,
+    beside: &Beside<'_>,
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
@@ -147,11 +157,14 @@ pub fn conditions(
     let mut conditions = vec![condition("Ready", verdict == Verdict::Fitting, reason, message)];
     if verdict == Verdict::NoSamples {
         conditions.push(condition("Reconciling", true, reason, message));
-    } else if resizes_in_progress {
+    } else if beside.resizes_in_progress {
         conditions.push(condition("Reconciling", true, "ResizeInProgress", "resizes are in progress"));
     }
     if verdict.is_stalled() {
         conditions.push(condition("Stalled", true, reason, message));
+    }
+    if let Some(why) = beside.usage_fallback {
+        conditions.push(condition("Degraded", true, "UsageFallback", why));
     }
     conditions
 }
@@ -178,7 +191,8 @@ mod tests {
     }
 
     fn of(verdict: Verdict, in_progress: bool) -> Vec<Condition> {
-        conditions(&[], (verdict, "text"), in_progress, Some(3), NOW)
+        let beside = Beside { resizes_in_progress: in_progress, usage_fallback: None };
+        conditions(&[], (verdict, "text"), &beside, Some(3), NOW)
     }
 
     #[rstest]
@@ -202,16 +216,24 @@ mod tests {
     #[test]
     fn the_time_moves_only_when_the_status_does() {
         let first = of(Verdict::TargetNotFound, false);
-        let other_reason = conditions(&first, (Verdict::Conflict, "x"), false, Some(4), later());
+        let other_reason = conditions(&first, (Verdict::Conflict, "x"), &Beside::default(), Some(4), later());
         assert_eq!(other_reason[0].last_transition_time, Time(NOW));
         assert_eq!(other_reason[0].reason, "Conflict");
-        let well = conditions(&other_reason, (Verdict::Fitting, "x"), false, Some(4), later());
+        let well = conditions(&other_reason, (Verdict::Fitting, "x"), &Beside::default(), Some(4), later());
         assert_eq!(well[0].last_transition_time, Time(later()));
     }
 
     #[test]
+    fn another_source_is_told_beside_how_the_policy_fares() {
+        let beside = Beside { usage_fallback: Some("it is down"), ..Beside::default() };
+        let told = conditions(&[], (Verdict::Fitting, "text"), &beside, None, NOW);
+        let seen: Vec<_> = told.iter().map(|c| (c.type_.as_str(), c.reason.as_str())).collect();
+        assert_eq!(seen, [("Ready", "Fitting"), ("Degraded", "UsageFallback")]);
+    }
+
+    #[test]
     fn a_message_is_bounded() {
-        let long = conditions(&[], (Verdict::InvalidSpec, &"ä".repeat(100_000)), false, None, NOW);
+        let long = conditions(&[], (Verdict::InvalidSpec, &"ä".repeat(100_000)), &Beside::default(), None, NOW);
         assert!(long[0].message.len() < 2_000);
     }
 }

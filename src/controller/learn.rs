@@ -14,19 +14,20 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     context::Context,
+    hearing::Hearing,
+    history::{self, Tail},
     owners::WorkloadId,
-    policies,
+    starts::Starts,
     world::{PodRecord, Touch, World},
 };
 use crate::{
     model::ContainerModel,
-    plan::startup,
-    resources::{Bytes, ContainerView, NanoCpu, PodView},
-    usage::Sample,
+    resources::{Bytes, ContainerView, NanoCpu, PodPhase, PodView},
+    usage::{Error, Sample},
 };
 
 /// Models of which nothing new was heard for so long are dropped.
-const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24 * 14);
+pub(super) const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24 * 14);
 
 /// An OOM kill older than this was met with another size than the one in force now.
 const OOM_TELLS: SignedDuration = SignedDuration::from_hours(1);
@@ -37,31 +38,32 @@ const USE_TELLS: SignedDuration = SignedDuration::from_mins(5);
 /// An OOM kill makes its container urgent for so long.
 const OOM_URGENT: SignedDuration = SignedDuration::from_mins(10);
 
-/// A sample of CPU is an average over at most so much time before it, as metrics pipelines are set up.
-const SAMPLE_SPEAKS_OF: SignedDuration = SignedDuration::from_mins(1);
-
 /// From this share of throttled periods on the CPU limit is a shortage.
 const THROTTLED: f64 = 0.25;
 
 /// The loop's name in [`Health`](crate::telemetry::health::Health).
 const LOOP: &str = "learning from usage";
 
-/// A source that does not answer for so long is stuck.
-const SOURCE_MAY_TAKE: Duration = Duration::from_mins(10);
+/// A source that does not answer for so long has failed.
+const SOURCE_MAY_TAKE: Duration = Duration::from_mins(2);
 
-/// Attempts in a row that must fail before policies say so: one may be a restart of the server.
-const FAILURES_TOLD: u32 = 3;
+/// A Pod that has run for so long is in every answer of a source that is well.
+const SHOULD_BE_SEEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+/// Models by workload and container.
+pub type Containers = BTreeMap<WorkloadId, BTreeMap<String, ContainerModel>>;
 
 /// All that was learnt.
 #[derive(Debug, Default)]
 pub struct Models {
-    containers: BTreeMap<WorkloadId, BTreeMap<String, ContainerModel>>,
+    containers: Containers,
     /// The newest use, by Pod UID and container.
     uses: BTreeMap<String, BTreeMap<String, Use>>,
     /// The OOM kills that were learnt, by Pod UID and container.
     ooms: BTreeMap<String, BTreeMap<String, Timestamp>>,
-    failures: u32,
-    problem: Option<String>,
+    /// What came since history began to be read, until it has been.
+    tail: Option<Tail>,
+    hearing: Hearing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +81,42 @@ impl Models {
         self.containers.get(workload)
     }
 
-    /// Why usage cannot be read, while it cannot.
-    pub fn problem(&self) -> Option<&str> {
-        self.problem.as_deref().filter(|_| self.failures >= FAILURES_TOLD)
+    /// All models, by workload.
+    pub fn workloads(&self) -> impl Iterator<Item = (&WorkloadId, &BTreeMap<String, ContainerModel>)> {
+        self.containers.iter()
+    }
+
+    /// These models, which have learnt more, take the place of those of the same containers.
+    pub fn replace(&mut self, containers: Containers) {
+        for (workload, models) in containers {
+            self.containers.entry(workload).or_default().extend(models);
+        }
+    }
+
+    /// What was known of a container before this process began; it is no news to one that has learnt already.
+    pub fn restore(&mut self, workload: &WorkloadId, container: String, model: ContainerModel) {
+        self.containers.entry(workload.clone()).or_default().entry(container).or_insert(model);
+    }
+
+    /// From now on history is read, by copies of what is known until now, and nothing may be lowered.
+    pub fn history_begins(&mut self) -> Containers {
+        self.tail = Some(Tail::default());
+        self.containers.clone()
+    }
+
+    /// History is not read any more: what was learnt lately, for those that have read it.
+    pub fn history_ends(&mut self) -> Option<Tail> {
+        self.tail.take()
+    }
+
+    /// Whether enough may be known to lower anything.
+    pub fn may_lower(&self) -> bool {
+        self.tail.is_none()
+    }
+
+    /// How the source of usage fares.
+    pub fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     /// Feeds samples, whatever their order, and answers with the workloads that they are about.
@@ -89,6 +124,7 @@ impl Models {
         samples.sort_by(|a, b| {
             (a.at, &a.namespace, &a.pod, &a.container).cmp(&(b.at, &b.namespace, &b.pod, &b.container))
         });
+        let starts = Starts::of(world);
         let mut about = BTreeSet::new();
         for sample in samples {
             let Some(pod) = world.pod(&sample.namespace, &sample.pod) else { continue };
@@ -98,13 +134,16 @@ impl Models {
                 continue;
             }
             self.used(&pod.view.uid, &sample, now);
-            let sample = if speaks_of_start(world, &workload, &pod.view, sample.at) {
+            let sample = if starts.speaks_of_start(world, &workload, &pod.view, sample.at) {
                 Sample { cpu: None, throttled: None, ..sample }
             } else {
                 sample
             };
             let models = self.containers.entry(workload.clone()).or_default();
             models.entry(sample.container.clone()).or_default().observe(&sample);
+            if let Some(tail) = &mut self.tail {
+                tail.learnt(&workload, &sample);
+            }
             about.insert(workload);
         }
         about
@@ -131,6 +170,9 @@ impl Models {
             let Some(memory) = limit.max(used) else { continue };
             let models = self.containers.entry(workload.clone()).or_default();
             models.entry(container.name.clone()).or_default().observe_oom(at, memory);
+            if let Some(tail) = &mut self.tail {
+                tail.killed(workload, &container.name, at, memory);
+            }
         }
     }
 
@@ -180,29 +222,29 @@ impl Models {
     }
 }
 
-/// Whether the Pod was starting in the time that a sample speaks of, and its policy says that this is out of the
-/// ordinary: the CPU of a start says nothing about that of the other Pods, nor of this one later.
-fn speaks_of_start(world: &World, workload: &WorkloadId, pod: &PodView, at: Timestamp) -> bool {
-    let policy = policies::owner_of(workload, world).and_then(|policy| policy.object.spec.startup.as_ref());
-    let earliest = at.saturating_sub(SAMPLE_SPEAKS_OF).unwrap_or(Timestamp::MIN);
-    policy.is_some_and(|policy| startup::is_active(policy, pod, earliest))
+/// Learns for ever, and history first where there is some.
+pub async fn run(context: Arc<Context>) {
+    if context.options.history.is_zero() {
+        return listen(&context).await;
+    }
+    let known = context.models().history_begins();
+    futures::join!(listen(&context), history::read(&context, known));
 }
 
-/// Learns for ever.
-pub async fn run(context: Arc<Context>) {
+async fn listen(context: &Context) {
     let mut ticks = interval(context.options.sample_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         // A source may take its time, and is bounded itself.
         context.health.beat(LOOP, context.options.sample_interval * 3 + SOURCE_MAY_TAKE);
         ticks.tick().await;
-        let touched = learn_once(&context).await;
+        let touched = learn_once(context).await;
         context.trigger(&touched);
     }
 }
 
 async fn learn_once(context: &Context) -> Vec<Touch> {
-    let samples = context.source.samples().await;
+    let samples = ask(context).await;
     let now = context.clock.now();
     let world = context.world();
     let mut models = context.models();
@@ -211,23 +253,39 @@ async fn learn_once(context: &Context) -> Vec<Touch> {
     models.learn_all_ooms(&world, now);
     context.latencies().keep_only(&pods);
     context.memory().keep_only(&pods, &world.policies.keys().cloned().collect());
-    let was_told = models.problem().is_some();
-    match samples {
+    let told = models.hearing.told();
+    let mut touched = Vec::new();
+    match samples.and_then(|samples| if samples.is_empty() { silence(&world, now) } else { Ok(samples) }) {
         Ok(samples) => {
-            models.failures = 0;
-            models.problem = None;
-            let about = models.learn(&world, samples, now);
-            let mut touched: Vec<_> = about.into_iter().map(Touch::Workload).collect();
-            touched.extend(was_told.then_some(Touch::All));
-            touched
+            models.hearing.answered(context.source.fallback(), now);
+            touched.extend(models.learn(&world, samples, now).into_iter().map(Touch::Workload));
         }
         Err(error) => {
-            models.failures = models.failures.saturating_add(1);
-            if models.failures == 1 {
+            if models.hearing.failed(error.to_string(), now) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "no usage; nothing is lowered meanwhile");
             }
-            models.problem = Some(error.to_string());
-            (models.failures == FAILURES_TOLD).then_some(Touch::All).into_iter().collect()
+        }
+    }
+    touched.extend((models.hearing.told() != told).then_some(Touch::All));
+    touched
+}
+
+async fn ask(context: &Context) -> Result<Vec<Sample>, Error> {
+    let answer = tokio::time::timeout(SOURCE_MAY_TAKE, context.source.samples()).await;
+    answer
+        .map_err(|elapsed| Error::Unreachable { source_name: "the source".to_owned(), source: elapsed.into() })
+        .flatten()
+}
+
+/// What an answer without any sample means: that nothing runs, or that the source has lost sight of what does.
+fn silence(world: &World, now: Timestamp) -> Result<Vec<Sample>, Error> {
+    let is_due = |created: Timestamp| now.duration_since(created) >= SHOULD_BE_SEEN_AFTER;
+    let should_be_seen = |pod: &PodView| pod.phase == PodPhase::Running && pod.created.is_some_and(is_due);
+    match world.pods().filter(|pod| should_be_seen(&pod.view)).count() {
+        0 => Ok(Vec::new()),
+        pods => {
+            let problem = format!("it has no sample of any container, though {pods} Pods have run for long enough");
+            Err(Error::Malformed { source_name: "the source".to_owned(), problem })
         }
     }
 }

@@ -9,13 +9,17 @@
 //! [`Clock`](crate::clock::Clock)), and any decision that is not in `plan` or [`decide`].
 
 pub mod apply;
+mod attribution;
 pub mod backoff;
+pub mod checkpoints;
 pub mod conditions;
 pub mod context;
 pub mod decide;
 pub mod events;
 pub mod expectations;
 pub mod fence;
+pub mod hearing;
+pub mod history;
 pub mod journal;
 mod kinds;
 pub mod latency;
@@ -31,6 +35,7 @@ pub mod reconcile;
 pub mod run;
 pub mod scale;
 pub mod sizes;
+pub mod starts;
 pub mod turnstile;
 pub mod watches;
 pub mod world;

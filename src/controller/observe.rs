@@ -36,8 +36,10 @@ pub struct Observed {
     pub nodes: BTreeMap<String, NodeUse>,
     /// The cluster.
     pub cluster: ClusterView,
-    /// Why usage cannot be read, while it cannot.
+    /// Since when and why usage cannot be read, while it cannot.
     pub usage_problem: Option<String>,
+    /// Since when and why usage comes from another source than it should, while it does.
+    pub usage_fallback: Option<String>,
     /// When the next disruption is allowed, if none is now.
     pub next_disruption: Option<Timestamp>,
 }
@@ -120,7 +122,8 @@ fn look(context: &Context, policy: Arc<Policy>, resize_served: bool) -> Observed
     Observed {
         nodes,
         cluster,
-        usage_problem: models.problem().map(str::to_owned),
+        usage_problem: models.hearing().problem(),
+        usage_fallback: models.hearing().fallback(),
         next_disruption: memory.next_disruption(now),
         policy,
         workloads,
@@ -160,7 +163,14 @@ fn workload(
     }
     let limits = world.limits_in(&id.namespace);
     let workload = world.workload(&id).map(AsRef::as_ref);
-    let basis = Basis { spec: &policy.object.spec, workload, models: models.of(&id), limits: limits.as_ref(), now };
+    let basis = Basis {
+        spec: &policy.object.spec,
+        workload,
+        models: models.of(&id),
+        may_lower: models.may_lower(),
+        limits: limits.as_ref(),
+        now,
+    };
     let fits = basis.fits(pods.iter().map(|pod| &pod.view));
     let seen: Vec<_> = pods
         .iter()

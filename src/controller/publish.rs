@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     apply::Applied,
-    conditions::{Verdict, conditions},
+    conditions::{Beside, Verdict, conditions},
     context::Context,
     events::{self, News},
     observe::{Covered, Observed},
@@ -118,9 +118,11 @@ fn status(
         let before = old.workloads.iter().find(|before| before.workload == covered.target);
         WorkloadStatus { workload: covered.target.clone(), pods, containers: entries(observed, covered, before) }
     });
+    let other =
+        Beside { resizes_in_progress: pods.in_progress > 0, usage_fallback: observed.usage_fallback.as_deref() };
     let status = VerticalResizePolicyStatus {
         observed_generation: generation,
-        conditions: conditions(&old.conditions, verdict, pods.in_progress > 0, generation, now),
+        conditions: conditions(&old.conditions, verdict, &other, generation, now),
         pods,
         workloads: workloads.collect(),
         workloads_omitted: 0,

@@ -10,10 +10,15 @@ use kube::{
         reflector::{self, Store, store::Writer},
     },
 };
-use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tokio::{
+    sync::oneshot,
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     backoff::Doubling,
+    checkpoints::{Keeper, restore},
     context::Context,
     journal::Journal,
     leadership::{Leadership, Standing},
@@ -59,8 +64,12 @@ pub struct Options {
     pub watch_nodes: bool,
     /// The lease that says whether this process acts; without one it always does, as the only one.
     pub lease: Option<LeaseOptions>,
-    /// How long passes that have begun may go on after the end was asked for.
+    /// How long passes that have begun may go on after the end was asked for, and what was learnt last may be kept.
     pub shutdown_grace: Duration,
+    /// Whether what was learnt is kept in `VerticalResizeCheckpoint`s, and restored from them at start.
+    pub checkpoints: bool,
+    /// How far back history is read at start, where nothing is known; zero reads none.
+    pub history: Duration,
 }
 
 impl Default for Options {
@@ -72,6 +81,8 @@ impl Default for Options {
             watch_nodes: true,
             lease: None,
             shutdown_grace: Duration::from_secs(10),
+            checkpoints: false,
+            history: Duration::ZERO,
         }
     }
 }
@@ -135,16 +146,17 @@ impl Controller {
             }
             Ok(())
         };
-        tokio::select! {
+        let known = async { futures::join!(all_ready, restore(&context)) };
+        let may_keep = tokio::select! {
             biased;
             () = shutdown.clone() => return Ok(()),
-            ready = all_ready => ready?,
-        }
+            (ready, may_keep) = known => ready.map(|()| may_keep)?,
+        };
         tracing::info!("all watches are complete");
         context.health.is_ready_now();
         tasks.spawn(learn::run(Arc::clone(&context)));
         let end = stand(&context, unfenced, &mut tasks);
-        let finished = act(&context, &store, shutdown).await;
+        let finished = act(&context, &store, may_keep, shutdown).await;
         if let Some((end, ended)) = end {
             // Who may still have a write on its way keeps the lease until it runs out.
             let _ = end.send(finished);
@@ -178,6 +190,7 @@ fn stand(
 async fn act(
     context: &Arc<Context>,
     store: &Store<VerticalResizePolicy>,
+    may_keep: bool,
     shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) -> bool {
     loop {
@@ -190,15 +203,17 @@ async fn act(
             biased;
             // All passes are dropped where they are; what they have sent ends with the right to write.
             () = context.leadership.lost(term) => {}
-            finished = passes_until(context, store, shutdown.clone()) => return finished,
+            finished = passes_until(context, store, may_keep, shutdown.clone()) => return finished,
         }
     }
 }
 
-/// Runs passes until `shutdown`; answers whether those that had begun then were finished in time.
+/// Runs passes, and keeps what is learnt, until `shutdown`; answers whether passes that had begun then were finished in
+/// time.
 async fn passes_until(
     context: &Arc<Context>,
     store: &Store<VerticalResizePolicy>,
+    may_keep: bool,
     shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) -> bool {
     // Passes are asked for by name alone; the watches know whose turn it is.
@@ -213,13 +228,17 @@ async fn passes_until(
             }
         });
     let mut passes = Box::pin(passes);
+    let keeper = Keeper::new(context, may_keep);
     tokio::select! {
         biased;
         () = shutdown => context.stop(),
         () = &mut passes => return true,
+        never = keeper.run() => match never {},
     }
     let grace = context.options.shutdown_grace;
-    let finished = timeout(grace, passes).await.is_ok();
+    let deadline = Instant::now() + grace;
+    let finished = timeout_at(deadline, passes).await.is_ok();
+    keeper.finish(deadline).await;
     if !finished {
         tracing::warn!(?grace, "passes that had begun were not finished in time, and are given up");
     }

@@ -44,6 +44,8 @@ pub struct Basis<'a> {
     pub workload: Option<&'a Workload>,
     /// What was learnt of its containers.
     pub models: Option<&'a BTreeMap<String, ContainerModel>>,
+    /// Whether enough may be known to lower anything.
+    pub may_lower: bool,
     /// What the namespace's LimitRanges allow.
     pub limits: Option<&'a ContainerLimits>,
     /// The time.
@@ -68,7 +70,10 @@ impl Basis<'_> {
         let model = self.models.and_then(|models| models.get(name));
         let frame = Frame { policy: &policy, objective: self.spec.objective, template: &template, limits: self.limits };
         let nothing = ContainerModel::new();
-        let recommendation = recommend(model.unwrap_or(&nothing), &frame, self.now);
+        let mut recommendation = recommend(model.unwrap_or(&nothing), &frame, self.now);
+        if !self.may_lower {
+            recommendation.upper = Resources::default();
+        }
         Fit {
             recommendation,
             peak: model.and_then(ContainerModel::memory_peak),
@@ -147,6 +152,7 @@ impl NewPodSizes for Sizer {
             spec,
             workload: world.workload(&workload).map(AsRef::as_ref),
             models: models.of(&workload),
+            may_lower: models.may_lower(),
             limits: limits.as_ref(),
             now: context.clock.now(),
         };

@@ -98,6 +98,16 @@ impl CpuModel {
         self.bursts.highest(slots).map(f64::from)
     }
 
+    /// Whether samples up to `latest` can have made it so.
+    pub(super) fn is_sound(&self, latest: Timestamp) -> bool {
+        let slot = self.covered.slot(BURST_SLOT_SECONDS);
+        self.covered.is_sound(latest)
+            && self.idle.is_sound(latest)
+            && self.replicas.is_sound(latest)
+            && self.usage.is_sound(self.covered.seconds())
+            && self.bursts.is_sound(slot, BURST_SLOTS, |cores| cores.is_finite() && *cores > 0.0)
+    }
+
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         self.replicas.heap_bytes() + self.usage.heap_bytes() + self.bursts.heap_bytes()

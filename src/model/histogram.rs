@@ -103,6 +103,15 @@ impl Histogram {
         bucket.max(start) - start
     }
 
+    /// Whether use up to `now` can have made it so.
+    pub(super) fn is_sound(&self, now: f64) -> bool {
+        let weights = &self.weights;
+        let fits = weights.len() <= MAX_BUCKETS && usize::from(self.offset) + weights.len() <= LAST_BUCKET + 1;
+        let counts = |weight: &f32| weight.is_finite() && *weight >= 0.0;
+        let is_used = weights.is_empty() || weights.iter().any(|weight| *weight > 0.0);
+        fits && weights.iter().all(counts) && is_used && (0.0..=now).contains(&self.reference_seconds)
+    }
+
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         self.weights.capacity() * size_of::<f32>()

@@ -41,6 +41,7 @@ struct Kib(u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Oom {
+    #[serde(with = "jiff::fmt::serde::timestamp::nanosecond::required")]
     at: Timestamp,
     /// What it should get instead.
     raised_to: u64,
@@ -102,6 +103,14 @@ impl MemoryModel {
         let newest = self.covered.newest();
         let remembered = |oom: &Oom| newest.is_none_or(|now| now.duration_since(oom.at) < OOM_REMEMBERED);
         self.oom.filter(remembered).map(|oom| Bytes(oom.raised_to))
+    }
+
+    /// Whether samples and kills up to `latest` can have made it so.
+    pub(super) fn is_sound(&self, latest: Timestamp) -> bool {
+        let slot = self.covered.slot(PEAK_SLOT_SECONDS);
+        self.covered.is_sound(latest)
+            && self.peaks.is_sound(slot, PEAK_SLOTS, |peak| peak.0 > 0)
+            && self.oom.is_none_or(|oom| oom.at <= latest && oom.raised_to >= oom.killed_at)
     }
 
     /// Bytes on the heap.

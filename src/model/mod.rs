@@ -3,6 +3,7 @@
 //! All replicas feed one [`ContainerModel`]. It is a function of the samples alone: it knows no clock, and its time
 //! passes only as far as samples cover it ([`covered`]), so lost samples and holes forget nothing and lower nothing.
 
+pub mod checkpoint;
 pub mod covered;
 pub mod cpu;
 pub mod histogram;
@@ -57,6 +58,11 @@ impl ContainerModel {
     /// The highest memory use of the last hour or two: no memory limit may be lowered below it.
     pub fn memory_peak(&self) -> Option<Bytes> {
         self.memory.peak(RECENT_HOURS)
+    }
+
+    /// Whether samples up to `latest` can have made it so, and taught anything.
+    fn is_sound(&self, latest: Timestamp) -> bool {
+        !self.is_empty() && self.cpu.is_sound(latest) && self.memory.is_sound(latest)
     }
 
     /// What is known of CPU.

@@ -36,6 +36,11 @@ impl<T: Copy + PartialOrd> Peaks<T> {
         recent.reduce(|highest, peak| if peak > highest { peak } else { highest })
     }
 
+    /// Whether they can have been noted up to slot number `slot`, each a value that `is_value`.
+    pub(super) fn is_sound(&self, slot: u64, slots: usize, is_value: impl Fn(&T) -> bool) -> bool {
+        self.peaks.len() <= slots && self.newest_slot <= slot && self.peaks.iter().all(is_value)
+    }
+
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         self.peaks.capacity() * size_of::<T>()

@@ -10,9 +10,18 @@ const MOST_REPLICAS: usize = 16;
 
 /// The newest sample of each replica.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Packed", from = "Packed")]
 pub struct Replicas(Vec<Replica>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// As it is stored: times count back from the newest, and so are short.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    newest: u32,
+    /// Hash of the name, and age.
+    replicas: Vec<([u8; 4], u32)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Replica {
     name_hash: u32,
     /// Unix time: enough until 2106.
@@ -45,9 +54,33 @@ impl Replicas {
         Some(FIRST_STEP)
     }
 
+    /// Whether samples up to `latest` can have made it so.
+    pub(super) fn is_sound(&self, latest: Timestamp) -> bool {
+        let in_time = |replica: &Replica| i64::from(replica.newest) <= latest.as_second();
+        self.0.len() <= MOST_REPLICAS && self.0.iter().all(in_time)
+    }
+
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         self.0.capacity() * size_of::<Replica>()
+    }
+}
+
+impl From<Replicas> for Packed {
+    fn from(Replicas(replicas): Replicas) -> Self {
+        let newest = replicas.iter().map(|replica| replica.newest).max().unwrap_or(0);
+        let packed = |replica: &Replica| (replica.name_hash.to_le_bytes(), newest - replica.newest);
+        Self { newest, replicas: replicas.iter().map(packed).collect() }
+    }
+}
+
+impl From<Packed> for Replicas {
+    fn from(Packed { newest, replicas }: Packed) -> Self {
+        let replica = |(hash, age): ([u8; 4], u32)| Replica {
+            name_hash: u32::from_le_bytes(hash),
+            newest: newest.saturating_sub(age),
+        };
+        Self(replicas.into_iter().map(replica).collect())
     }
 }
 

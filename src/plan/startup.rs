@@ -1,6 +1,6 @@
 //! Extra CPU while a Pod starts. Admission and the planner's wishes both use [`boost`], so that they agree.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Plan, Situation, Step, later};
 use crate::{
@@ -12,6 +12,11 @@ use crate::{
 /// Whether the Pod is still starting: until it is Ready and `duration` has passed, or `timeout` after its creation.
 pub fn is_active(policy: &StartupPolicy, pod: &PodView, now: Timestamp) -> bool {
     now < end(policy, pod)
+}
+
+/// How long after its creation a Pod can be starting at the longest.
+pub fn longest(policy: &StartupPolicy) -> SignedDuration {
+    policy.timeout.signed().saturating_add(policy.duration.signed())
 }
 
 /// Whether CPU that the Pod has too much of must be its boost: its start ended lately, and nothing was taken back since.

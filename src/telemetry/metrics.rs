@@ -79,7 +79,7 @@ const WRITES: Description = Description {
     stem: "tailor_api_writes",
     kind: Kind::Counter,
     labels: &[
-        ("target", "`resize`, `eviction`, `status`, `event`, `lease`, `other`"),
+        ("target", "`resize`, `eviction`, `status`, `checkpoint`, `event`, `lease`, `other`"),
         ("outcome", "`accepted`, `conflict`, `refused`, `throttled`, `server_error`, `unanswered`, `fenced`"),
     ],
     help: "Writes to the API server, by what was written and what the server said; `fenced` were never sent",
@@ -105,6 +105,8 @@ pub enum WriteTarget {
     Eviction,
     /// The status of a policy.
     Status,
+    /// What was learnt of a workload.
+    Checkpoint,
     /// An Event.
     Event,
     /// The lease of the leader.
@@ -121,6 +123,7 @@ impl WriteTarget {
             [.., "pods", _, "resize"] => Self::Resize,
             [.., "pods", _, "eviction"] => Self::Eviction,
             [.., "verticalresizepolicies", _, "status"] => Self::Status,
+            [.., "verticalresizecheckpoints", _] => Self::Checkpoint,
             [.., "events"] => Self::Event,
             [.., "leases"] | [.., "leases", _] => Self::Lease,
             _ => Self::Other,
@@ -346,6 +349,7 @@ mod tests {
             ("/api/v1/namespaces/shop/pods/web-0/resize", WriteTarget::Resize),
             ("/api/v1/namespaces/shop/pods/web-0/eviction", WriteTarget::Eviction),
             ("/apis/autoscaling.tailor.dev/v1alpha1/namespaces/a/verticalresizepolicies/b/status", WriteTarget::Status),
+            ("/apis/autoscaling.tailor.dev/v1alpha1/namespaces/a/verticalresizecheckpoints/b", WriteTarget::Checkpoint),
             ("/api/v1/namespaces/shop/events", WriteTarget::Event),
             ("/apis/coordination.k8s.io/v1/namespaces/a/leases/tailor", WriteTarget::Lease),
             ("/api/v1/namespaces/shop/pods/web-0", WriteTarget::Other),

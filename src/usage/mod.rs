@@ -3,6 +3,8 @@
 //! A [`UsageSource`] answers with [`Sample`]s and decides nothing. Absent is not zero: a source leaves out what it has
 //! not measured, and answers [`enum@Error`] when it could not look.
 
+pub mod average;
+pub mod failover;
 pub mod metrics_api;
 pub mod prometheus;
 pub mod trace;
@@ -51,6 +53,25 @@ pub enum Error {
         /// What is wrong with the answer.
         problem: String,
     },
+    /// The source did not answer, nor the one that answers in its place.
+    #[error("{first}; {second}")]
+    Neither {
+        /// Why the source itself did not.
+        first: Box<Error>,
+        /// Why the other one did not.
+        second: Box<Error>,
+    },
+}
+
+/// That a source does not answer, and another one does in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The one that answers.
+    pub source_name: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why not the other one.
+    pub why: String,
 }
 
 /// Something that knows what containers use.
@@ -58,4 +79,15 @@ pub enum Error {
 pub trait UsageSource: Send + Sync {
     /// The newest sample of every container that the source knows, in any order.
     async fn samples(&self) -> Result<Vec<Sample>, Error>;
+
+    /// The samples of all containers after `from` up to `until`, in any order; `None` if the source keeps none.
+    async fn history(&self, from: Timestamp, until: Timestamp) -> Result<Option<Vec<Sample>>, Error> {
+        let _ = (from, until);
+        Ok(None)
+    }
+
+    /// Whether the last samples came from another source in place of this one.
+    fn fallback(&self) -> Option<Fallback> {
+        None
+    }
 }

@@ -10,6 +10,8 @@ mod both_clusters;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod control_plane;

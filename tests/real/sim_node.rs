@@ -2,6 +2,7 @@
 
 mod life;
 mod metrics;
+mod metrics_server;
 mod ownership;
 
 use std::sync::Arc;

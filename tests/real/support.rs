@@ -36,6 +36,7 @@ fn skipped(why: &str) {
 pub async fn control_plane(options: ControlPlaneOptions) -> Option<ControlPlane> {
     let mut programs = Vec::new();
     programs.extend(options.controllers.then_some("kube-controller-manager"));
+    programs.extend(options.metrics_server.then_some("metrics-server"));
     programs.extend(options.scheduler.then_some("kube-scheduler"));
     let assets = assets(&programs)?;
     Some(ControlPlane::start(&assets, options).await.unwrap_or_else(|error| panic!("{error}")))

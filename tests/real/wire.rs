@@ -39,11 +39,16 @@ pub fn kubectl(plane: &ControlPlane, arguments: &[&str]) -> (String, String) {
     (stdout, stderr)
 }
 
-/// Installs the policy's definition, and waits until it is served.
+/// Installs the policy's definition, and waits until it is served; what the server warns of.
 pub fn install_definition(plane: &ControlPlane) -> String {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/verticalresizepolicies.yaml");
-    let (_, warnings) = kubectl(plane, &["apply", "-f", file]);
-    let name = "crd/verticalresizepolicies.autoscaling.tailor.dev";
-    kubectl(plane, &["wait", "--for=condition=Established", "--timeout=60s", name]);
+    install(plane, "verticalresizepolicies")
+}
+
+/// Installs the definition of this plural.
+pub fn install(plane: &ControlPlane, plural: &str) -> String {
+    let file = format!("{}/crds/{plural}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let (_, warnings) = kubectl(plane, &["apply", "-f", &file]);
+    let name = format!("crd/{plural}.autoscaling.tailor.dev");
+    kubectl(plane, &["wait", "--for=condition=Established", "--timeout=60s", &name]);
     warnings
 }

@@ -96,6 +96,7 @@ fn observed(pods: Vec<PodSeen>, node_milli: u64, more: &Value) -> Observed {
         nodes,
         cluster: ClusterView { resize_served: true, eviction_tokens: 9 },
         usage_problem: None,
+        usage_fallback: None,
         next_disruption: None,
     }
 }

@@ -75,6 +75,7 @@ fn observed(workloads: Vec<Covered>) -> Observed {
         nodes: BTreeMap::new(),
         cluster: ClusterView { resize_served: true, eviction_tokens: 0 },
         usage_problem: None,
+        usage_fallback: None,
         next_disruption: None,
     }
 }

@@ -98,6 +98,31 @@ fn room_on_a_node_touches_it_and_an_unchanged_pod_touches_nothing() {
 }
 
 #[test]
+fn a_restart_a_kill_and_a_condition_of_a_resize_touch_the_workload_at_once() {
+    let mut world = World::default();
+    world.apply_workload(workload("StatefulSet", "db", None));
+    let calm = pod("db-0", "u1", ("StatefulSet", "db"), "2");
+    world.apply_pod(calm.clone(), NOW);
+    let changes: [fn(&mut PodRecord); 3] = [
+        |pod| pod.view.containers[0].restarts = 1,
+        |pod| pod.view.containers[0].last_oom = Some(NOW),
+        |pod| {
+            let condition = json!({ "type": "PodResizePending", "status": "True", "reason": "Deferred" });
+            let status = json!({ "phase": "Running", "conditions": [condition] });
+            let spec = json!({ "containers": [] });
+            let pending = json!({ "metadata": { "name": "db-0" }, "spec": spec, "status": status });
+            pod.view.resize = PodRecord::read(&serde_json::from_value(pending).unwrap()).unwrap().view.resize;
+        },
+    ];
+    for change in changes {
+        let mut changed = calm.clone();
+        change(&mut changed);
+        assert!(world.apply_pod(changed, NOW).contains(&Touch::Workload(id("StatefulSet", "db"))));
+        world.apply_pod(calm.clone(), NOW);
+    }
+}
+
+#[test]
 fn an_own_write_is_not_undone_by_a_late_watch_event() {
     let mut world = World::default();
     let owner = ("StatefulSet", "db");

@@ -10,7 +10,7 @@ use kube::{
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Assets, Error, child::Program, site::Site};
+use super::{Assets, Error, child::Program, metrics_server, site::Site};
 use crate::tls;
 
 /// A server on a busy machine needs longer than one on an idle one, which needs three seconds.
@@ -26,6 +26,8 @@ pub struct ControlPlaneOptions {
     pub scheduler: bool,
     /// Admission plugins of kube-apiserver that are not to run, by name.
     pub disabled_admission: Vec<String>,
+    /// Also metrics-server, which serves `metrics.k8s.io`.
+    pub metrics_server: bool,
     /// Given to kube-apiserver after its other flags.
     pub api_server_flags: Vec<String>,
 }
@@ -60,6 +62,11 @@ impl ControlPlane {
         }
         if options.scheduler {
             plane.programs.push(plane.site.scheduler()?);
+        }
+        if options.metrics_server {
+            let client = plane.client();
+            plane.programs.push(metrics_server::start(&plane.site, &client).await?);
+            plane.wait_for_metrics().await?;
         }
         Ok(plane)
     }
@@ -105,6 +112,15 @@ impl ControlPlane {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), "default");
         self.wait("kube-controller-manager", "the default service account", async || {
             accounts.get_opt("default").await.is_ok_and(|account| account.is_some())
+        })
+        .await
+    }
+
+    async fn wait_for_metrics(&mut self) -> Result<(), Error> {
+        let client = self.client();
+        self.wait(metrics_server::NAME, "metrics.k8s.io", async || {
+            let request = http::Request::get("/apis/metrics.k8s.io/v1beta1").body(Vec::new());
+            client.request_text(request.expect("a path makes a request")).await.is_ok()
         })
         .await
     }

@@ -1,5 +1,5 @@
 //! A real control plane as child processes: etcd, kube-apiserver and, if asked for, kube-controller-manager and
-//! kube-scheduler, on free loopback ports with certificates of their own. There are no Nodes; the simulated kubelets
+//! kube-scheduler and metrics-server, on free loopback ports with certificates of their own. There are no Nodes; the simulated kubelets
 //! can play them.
 //!
 //! The programs are those that `make rig` builds, or the user's own ([`Assets`]). They end with the value that started
@@ -9,6 +9,7 @@ mod assets;
 mod certificates;
 mod child;
 mod control_plane;
+mod metrics_server;
 mod site;
 
 use std::{io, path::PathBuf, time::Duration};

@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 use rcgen::KeyPair;
 
-use super::{Assets, ControlPlaneOptions, Error, certificates::Authority, child::Program};
+use super::{Assets, ControlPlaneOptions, Error, certificates::Authority, child::Program, metrics_server};
 
 /// One control plane's folder, ports and certificates.
 pub(super) struct Site {
@@ -84,6 +84,9 @@ impl Site {
         if !disabled.is_empty() {
             flags.push(flag("disable-admission-plugins", disabled));
         }
+        if options.metrics_server {
+            flags.extend(metrics_server::api_server_flags(self)?);
+        }
         flags.extend(options.api_server_flags.iter().map(OsString::from));
         self.start("kube-apiserver", flags)
     }
@@ -149,7 +152,21 @@ impl Site {
         })
     }
 
-    fn write_kubeconfig(&self, user: &str, group: Option<&str>) -> Result<PathBuf, Error> {
+    /// Writes certificate and key of a user, and says where.
+    pub(super) fn write_user(&self, user: &str) -> Result<(PathBuf, PathBuf), Error> {
+        let pair = self.authority.user(user, None)?;
+        let (certificate, key) = (format!("{user}.crt"), format!("{user}.key"));
+        self.write(&certificate, &pair.certificate)?;
+        self.write(&key, &pair.key)?;
+        Ok((self.path(&certificate), self.path(&key)))
+    }
+
+    /// Where the authority's own certificate is.
+    pub(super) fn authority_file(&self) -> PathBuf {
+        self.path("ca.crt")
+    }
+
+    pub(super) fn write_kubeconfig(&self, user: &str, group: Option<&str>) -> Result<PathBuf, Error> {
         let kubeconfig = self.kubeconfig(user, group)?;
         let text = serde_json::to_string(&kubeconfig).expect("a kubeconfig encodes");
         let name = format!("{}.kubeconfig", user.replace(':', "-"));
@@ -157,7 +174,7 @@ impl Site {
         Ok(self.path(&name))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -166,19 +183,19 @@ impl Site {
         fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))
     }
 
-    fn start(&self, program: &'static str, flags: Vec<OsString>) -> Result<Program, Error> {
+    pub(super) fn start(&self, program: &'static str, flags: Vec<OsString>) -> Result<Program, Error> {
         Program::start(program, &self.assets.need(program)?, flags, &self.folder)
     }
 }
 
-fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
+pub(super) fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
     let mut flag = OsString::from(format!("--{name}="));
     flag.push(value);
     flag
 }
 
 /// Ports that were free a moment ago, and differ from each other.
-fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
     let find = || {
         let listeners = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)));
         let mut ports = [0; N];

@@ -37,7 +37,14 @@ struct OneTarget {
 
 impl NewPodSizes for OneTarget {
     fn sizes(&self, _: &Pod, view: &PodView) -> Vec<(String, ContainerResources)> {
-        let basis = Basis { spec: &self.spec, workload: None, models: None, limits: None, now: Timestamp::UNIX_EPOCH };
+        let basis = Basis {
+            spec: &self.spec,
+            workload: None,
+            models: None,
+            may_lower: true,
+            limits: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
         let sized = view.containers.iter().map(|container| {
             let named = |policy: &&ContainerPolicy| policy.name == container.name || policy.name == "*";
             let policy = self.spec.containers.iter().find(named).cloned().unwrap_or_else(ContainerPolicy::unnamed);
