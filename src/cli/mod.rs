@@ -6,7 +6,8 @@
 pub mod controller;
 pub mod crd;
 pub mod docs;
-pub mod settings;
+pub mod prometheus;
+mod settings;
 mod signals;
 pub mod sim_node;
 pub mod simulate;

@@ -178,7 +178,7 @@ fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
 }
 
 /// Ports that were free a moment ago, and differ from each other.
-fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
     let find = || {
         let listeners = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)));
         let mut ports = [0; N];

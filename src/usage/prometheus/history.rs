@@ -1,0 +1,53 @@
+//! What the server remembers, by range queries in bounded pieces.
+//!
+//! A range query evaluates the very query of a reading at each moment, so its numbers are those that a reading would have
+//! had. The moments are whole multiples of the step, so that spans that touch each other do not overlap.
+
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::{Moments, Prometheus, Stop, answer::Bound};
+use crate::usage::{Error, Sample};
+
+/// At first a piece has so many moments.
+const PIECE: i64 = 60;
+
+/// So many samples are given at once: about 250 MB of them.
+const MOST_SAMPLES: usize = 1_000_000;
+
+impl Prometheus {
+    /// See [`UsageSource::history`](crate::usage::UsageSource::history).
+    pub(super) async fn recall(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Sample>, Error> {
+        let seconds = |at: Timestamp| at.as_second() + i64::from(at.subsec_nanosecond() > 0);
+        let (mut next, end) = (round_up(seconds(from), self.step), seconds(until));
+        let (mut piece, mut samples) = (PIECE, Vec::new());
+        while next < end {
+            let left = (end - next).saturating_add(self.step - 1) / self.step;
+            let moments = Moments { first: next, step: self.step, count: piece.min(left), slack: self.step / 2 };
+            let shards = self.shards.load(Ordering::Relaxed);
+            match self.read(moments, shards).await {
+                Ok(read) => {
+                    let known = read.join.into_samples();
+                    if samples.len() + known.len() > MOST_SAMPLES {
+                        let problem = format!("{MOST_SAMPLES} samples; ask for a shorter time");
+                        return Err(Error::TooLarge { source_name: self.connection.name().to_owned(), problem });
+                    }
+                    samples.extend(known);
+                    next = moments.last() + self.step;
+                }
+                // A shorter time has as many series.
+                Err(Stop::TooLarge(Bound::Bytes(_) | Bound::Values(_) | Bound::Servers)) if moments.count > 1 => {
+                    piece = moments.count / 2;
+                }
+                Err(Stop::TooLarge(bound)) => _ = self.split(shards, bound)?,
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(samples)
+    }
+}
+
+fn round_up(seconds: i64, step: i64) -> i64 {
+    seconds.saturating_add(step - 1).div_euclid(step).saturating_mul(step)
+}
