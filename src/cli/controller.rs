@@ -12,7 +12,7 @@ use anyhow::{Context, anyhow};
 use kube::{Client, Config};
 use tokio::task::JoinHandle;
 
-use super::{Failure, prometheus, signals::told_to_end};
+use super::{Failure, prometheus::PrometheusArgs, signals::told_to_end};
 use crate::{
     clock::Clock,
     controller::{Controller, LeaseOptions, NoJournal, Options, Parts, Timing},
@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, env = "TAILOR_CONFIG", value_name = "FILE")]
     config: Option<String>,
     #[command(flatten)]
-    prometheus: prometheus::Args,
+    prometheus: PrometheusArgs,
     /// Seconds between two readings of usage.
     #[arg(long, env = "TAILOR_SAMPLE_INTERVAL", value_name = "SECONDS", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]

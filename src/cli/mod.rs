@@ -30,7 +30,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Simulate(simulate::Args),
-    Controller(controller::Args),
+    Controller(Box<controller::Args>),
     SimNode(sim_node::Args),
     /// Prints the CustomResourceDefinition of VerticalResizePolicy.
     Crd,

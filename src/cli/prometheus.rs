@@ -19,7 +19,7 @@ use crate::{
 
 /// Which server, what it is asked, and what it is shown. In a query `$selector`, `$by` and `$window` are filled in.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct PrometheusArgs {
     /// Reads usage from this Prometheus-compatible server. Without, one is looked for in the cluster.
     #[arg(long, env = "TAILOR_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: Option<String>,
@@ -62,7 +62,7 @@ pub struct Args {
     prometheus_window: u64,
     /// Seconds that a query may take.
     #[arg(long, env = "TAILOR_PROMETHEUS_TIMEOUT", value_name = "SECONDS", default_value_t = 30)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=240))]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=90))]
     prometheus_timeout: u64,
     /// Series that are read of one answer. Queries whose answers have more are split by Pod.
     #[arg(long, env = "TAILOR_PROMETHEUS_MAX_SERIES", value_name = "NUMBER", default_value_t = 50_000)]
@@ -121,7 +121,7 @@ fn header(text: &str) -> Result<Header, String> {
     Ok(Header(name, value))
 }
 
-impl Args {
+impl PrometheusArgs {
     /// What one setting asks of another.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let queries = [
@@ -234,19 +234,19 @@ mod tests {
     #[case::in_no_namespace(&["--prometheus-discovery=Monitoring/x"], false)]
     #[case::too_short_a_window(&["--prometheus-window=1"], false)]
     fn settings_that_do_not_go_together_are_refused(#[case] flags: &[&str], #[case] accepted: bool) {
-        let checked = parsed::<Args>(flags).and_then(|args| args.check().map_err(|error| error.to_string()));
+        let checked = parsed::<PrometheusArgs>(flags).and_then(|args| args.check().map_err(|error| error.to_string()));
         assert_eq!(checked.is_ok(), accepted, "{checked:?}");
     }
 
     #[test]
     fn what_is_not_set_is_the_librarys_default() {
-        let settings = parsed::<Args>(&[]).unwrap().settings(Duration::from_mins(1));
+        let settings = parsed::<PrometheusArgs>(&[]).unwrap().settings(Duration::from_mins(1));
         assert_eq!(settings, Settings::default());
     }
 
     #[test]
     fn headers_are_sent_and_not_shown() {
-        let args = parsed::<Args>(&["--prometheus-header=X-Scope-OrgID: canary", URL]).unwrap();
+        let args = parsed::<PrometheusArgs>(&["--prometheus-header=X-Scope-OrgID: canary", URL]).unwrap();
         assert!(!format!("{args:?}").contains("canary"));
         let headers = args.settings(Duration::from_mins(1)).access.headers;
         assert_eq!(headers["x-scope-orgid"], "canary");

@@ -127,11 +127,8 @@ impl Models {
                 continue;
             }
             self.used(&pod.view.uid, &sample, now);
-            let sample = if speaks_of_start(world, &workload, &pod.view, sample.at) {
-                Sample { cpu: None, throttled: None, cpu_pressure: None, ..sample }
-            } else {
-                sample
-            };
+            let sample =
+                if speaks_of_start(world, &workload, &pod.view, sample.at) { sample.without_cpu() } else { sample };
             let models = self.containers.entry(workload.clone()).or_default();
             models.entry(sample.container.clone()).or_default().observe(&sample);
             about.insert(workload);

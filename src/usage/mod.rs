@@ -39,6 +39,14 @@ pub struct Sample {
     pub oom_events: Option<u32>,
 }
 
+impl Sample {
+    /// Without what it tells of CPU: the CPU of a start says nothing about that of the time after it.
+    #[must_use]
+    pub fn without_cpu(self) -> Self {
+        Self { cpu: None, throttled: None, cpu_pressure: None, ..self }
+    }
+}
+
 /// Why a source could not answer.
 #[derive(Debug, Error)]
 pub enum Error {

@@ -3,6 +3,7 @@
 mod life;
 mod metrics;
 mod ownership;
+mod scraped;
 
 use std::sync::Arc;
 

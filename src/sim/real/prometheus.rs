@@ -44,7 +44,7 @@ impl PrometheusServer {
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
             fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
-            Ok(path)
+            Ok::<_, Error>(path)
         };
         let port = match port {
             Some(port) => port,

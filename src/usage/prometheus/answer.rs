@@ -28,11 +28,14 @@ pub struct Caps {
     pub series: usize,
     /// Values in all series together.
     pub values: usize,
+    /// Samples of one call of [`UsageSource::history`](crate::usage::UsageSource::history), which may take many answers;
+    /// a million take about 250 MB.
+    pub history: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { bytes: 64 << 20, series: 50_000, values: 1_000_000 }
+        Self { bytes: 64 << 20, series: 50_000, values: 1_000_000, history: 1_000_000 }
     }
 }
 

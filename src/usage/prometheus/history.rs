@@ -13,9 +13,6 @@ use crate::usage::{Error, Sample};
 /// At first a piece has so many moments.
 const PIECE: i64 = 60;
 
-/// So many samples are given at once: about 250 MB of them.
-const MOST_SAMPLES: usize = 1_000_000;
-
 impl Prometheus {
     /// See [`UsageSource::history`](crate::usage::UsageSource::history).
     pub(super) async fn recall(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Sample>, Error> {
@@ -29,8 +26,8 @@ impl Prometheus {
             match self.read(moments, shards).await {
                 Ok(read) => {
                     let known = read.join.into_samples();
-                    if samples.len() + known.len() > MOST_SAMPLES {
-                        let problem = format!("{MOST_SAMPLES} samples; ask for a shorter time");
+                    if samples.len() + known.len() > self.caps.history {
+                        let problem = format!("{} samples; ask for a shorter time", self.caps.history);
                         return Err(Error::TooLarge { source_name: self.connection.name().to_owned(), problem });
                     }
                     samples.extend(known);

@@ -6,6 +6,7 @@
 //! what is known is not what is known.
 
 mod answer;
+mod body;
 mod connection;
 pub mod discovery;
 mod history;
@@ -25,11 +26,9 @@ use std::{
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyDataStream;
 use jiff::Timestamp;
 use prometheus_http_query::Client;
 use strum::IntoEnumIterator;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
 pub use self::{
     answer::Caps,
@@ -56,8 +55,8 @@ const STALE_AFTER: i64 = 300;
 /// How many queries are on their way at once: the server has others to serve.
 const AT_ONCE: usize = 3;
 
-/// How long a whole reading may take, however many queries it is split into.
-const READING_MAY_TAKE: Duration = Duration::from_mins(5);
+/// How long a whole reading, or one piece of history, may take, however many queries it is split into.
+const READING_MAY_TAKE: Duration = Duration::from_secs(100);
 
 /// Parts whose fullest is emptier than this are put together again.
 const SPARSE: f64 = 0.2;
@@ -185,16 +184,23 @@ impl Prometheus {
             let query = client.query_range(query, moments.first, moments.last(), moments.step as f64).timeout(patience);
             with(headers, query, |query, (name, value)| query.header(name, value)).post_raw().await
         };
-        let response = sent.map_err(|error| self.connection.unreachable(error))?;
+        let mut response = sent.map_err(|error| self.connection.unreachable(error))?;
         let status = response.status();
         if status.is_redirection() {
             return Err(self.refused("it sends Tailor elsewhere, which is not followed; check the URL").into());
         }
-        let body = BodyDataStream::new(http::Response::<reqwest::Body>::from(response).into_body());
-        let body = SyncIoBridge::new(StreamReader::new(Box::pin(body.map_err(io::Error::other))));
+        let (feed, body) = body::channel();
         let (labels, caps) = (self.filling.labels.clone(), self.caps);
-        let read = tokio::task::spawn_blocking(move || answer::read(body, &labels, caps)).await;
-        let read = read.map_err(|error| self.connection.unreachable(error))?;
+        let reader = tokio::task::spawn_blocking(move || answer::read(body, &labels, caps));
+        while let Some(part) = response.chunk().await.transpose() {
+            let is_broken = part.is_err();
+            // Who has read enough does not listen any more.
+            if feed.send(part.map_err(io::Error::other)).await.is_err() || is_broken {
+                break;
+            }
+        }
+        drop(feed);
+        let read = reader.await.map_err(|error| self.connection.unreachable(error))?;
         self.judge(status, read, query)
     }
 

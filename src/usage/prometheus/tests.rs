@@ -33,11 +33,13 @@ impl Asked {
         self.parameters[name].parse().unwrap()
     }
 
-    /// Whether the query is about a Pod of this name: what PromQL makes of the matcher of a shard.
-    fn is_about(&self, pod: &str) -> bool {
+    /// Which Pods the query is about: what PromQL makes of the matcher of a shard.
+    fn pods<'a>(&self, all: &'a [String]) -> Vec<&'a String> {
         let matcher = Regex::new(r#"pod(=~|!~)"\.\*\[(\w+)\]""#).unwrap();
-        let Some(found) = matcher.captures(self.query()) else { return true };
-        pod.chars().last().is_some_and(|last| found[2].contains(last)) == (&found[1] == "=~")
+        let Some(found) = matcher.captures(self.query()) else { return all.iter().collect() };
+        let (characters, positive) = (&found[2], &found[1] == "=~");
+        let ends_so = |pod: &str| pod.chars().last().is_some_and(|last| characters.contains(last));
+        all.iter().filter(|pod| ends_so(pod) == positive).collect()
     }
 }
 
@@ -45,6 +47,12 @@ type Answers = dyn Fn(&Asked) -> Response + Send + Sync;
 
 struct StandIn {
     url: String,
+    hands: Hands,
+}
+
+/// What was asked, and what is answered.
+#[derive(Clone)]
+struct Hands {
     asked: Arc<Mutex<Vec<Asked>>>,
     answers: Arc<Mutex<Arc<Answers>>>,
 }
@@ -52,17 +60,16 @@ struct StandIn {
 impl StandIn {
     async fn start(answers: impl Fn(&Asked) -> Response + Send + Sync + 'static) -> Self {
         crate::tls::use_ring();
-        let (asked, answers) = (Arc::default(), Arc::new(Mutex::new(Arc::new(answers) as Arc<Answers>)));
-        let hands: (Arc<Mutex<Vec<Asked>>>, Arc<Mutex<Arc<Answers>>>) = (Arc::clone(&asked), Arc::clone(&answers));
-        let app = Router::new().fallback(answer).with_state(hands);
+        let hands = Hands { asked: Arc::default(), answers: Arc::new(Mutex::new(Arc::new(answers))) };
+        let app = Router::new().fallback(answer).with_state(hands.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, app).into_future());
-        Self { url, asked, answers }
+        Self { url, hands }
     }
 
     fn now_answers(&self, answers: impl Fn(&Asked) -> Response + Send + Sync + 'static) {
-        *self.answers.lock().unwrap() = Arc::new(answers);
+        *self.hands.answers.lock().unwrap() = Arc::new(answers);
     }
 
     fn source(&self, settings: Settings) -> Prometheus {
@@ -71,21 +78,16 @@ impl StandIn {
 
     /// What was asked since it was last looked.
     fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut self.asked.lock().unwrap())
+        std::mem::take(&mut self.hands.asked.lock().unwrap())
     }
 }
 
-async fn answer(
-    State((asked, answers)): State<(Arc<Mutex<Vec<Asked>>>, Arc<Mutex<Arc<Answers>>>)>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
+async fn answer(State(hands): State<Hands>, uri: Uri, headers: HeaderMap, body: String) -> Response {
     let form = reqwest::Url::parse(&format!("http://x/?{body}")).unwrap();
     let parameters = form.query_pairs().into_owned().collect();
     let one = Asked { path: uri.path().to_owned(), parameters, headers };
-    asked.lock().unwrap().push(one.clone());
-    let answers = Arc::clone(&answers.lock().unwrap());
+    hands.asked.lock().unwrap().push(one.clone());
+    let answers = Arc::clone(&hands.answers.lock().unwrap());
     answers(&one)
 }
 
@@ -110,7 +112,7 @@ fn of_pods(count: usize) -> impl Fn(&Asked) -> Response + Send + Sync + 'static 
     let pods = pods(count);
     move |asked| {
         let metric = |pod: &String| json!({ "namespace": "shop", "pod": pod, "container": "app" });
-        let mine = pods.iter().filter(|pod| asked.is_about(pod));
+        let mine = asked.pods(&pods).into_iter();
         let series: Vec<_> = if asked.path.ends_with("query_range") {
             let (start, end, step) = (asked.number("start"), asked.number("end"), asked.number("step"));
             let times = (0..).map(|index| start + index * step).take_while(|time| *time <= end);
@@ -194,7 +196,7 @@ async fn where_the_server_finds_a_query_too_large_it_is_split_too() {
 async fn a_body_without_end_is_read_up_to_the_bound_compressed_or_not() {
     use std::io::Write;
     let endless = |_: &Asked| {
-        let spaces = stream::repeat(Ok::<_, io::Error>(Bytes::from_static(&[b' '; 65_536])));
+        let spaces = stream::repeat(Bytes::from_static(&[b' '; 65_536])).map(Ok::<_, io::Error>);
         Body::from_stream(spaces).into_response()
     };
     let server = StandIn::start(endless).await;
@@ -281,6 +283,31 @@ async fn a_server_that_hangs_or_is_gone_is_an_error_in_time() {
     assert_eq!(source.samples().await.unwrap().len(), 1);
 }
 
+/// A parser waits on a thread of its own for what the server sends.
+#[test]
+fn a_reading_that_hangs_does_not_hold_up_the_end() {
+    use std::io::{Read as _, Write as _};
+    crate::tls::use_ring();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (seen, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{";
+            _ = stream.read(&mut [0; 4_096]).and_then(|_| stream.write_all(answer));
+            // It is kept open, and nothing more is ever sent.
+            _ = seen.send(stream);
+        }
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let source = Prometheus::new(&url, Settings::default(), Clock::System).unwrap();
+    runtime.spawn(async move { source.samples().await });
+    let _open = asked.recv().unwrap();
+    let began = std::time::Instant::now();
+    drop(runtime);
+    assert!(began.elapsed() < Duration::from_secs(10), "it waited for the server");
+}
+
 #[tokio::test]
 async fn refusals_say_what_to_do_and_redirects_are_not_followed() {
     let server = StandIn::start(empty).await;
@@ -355,9 +382,10 @@ async fn history_comes_in_bounded_pieces_the_oldest_first_and_with_the_numbers_o
 
 #[tokio::test]
 async fn a_history_without_end_is_refused() {
-    let server = StandIn::start(of_pods(1_000)).await;
+    let server = StandIn::start(of_pods(10)).await;
     let from = Timestamp::constant(1_800_000_000, 0);
-    let source = server.source(Settings { step: Duration::from_secs(1), ..Settings::default() });
+    let source = server.source(Settings { caps: Caps { history: 1_000, ..Caps::default() }, ..Settings::default() });
+    assert_eq!(source.history(from, from + SignedDuration::from_mins(100)).await.unwrap().unwrap().len(), 1_000);
     let error = source.history(from, from + SignedDuration::from_hours(24)).await.unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }) && error.to_string().contains("a shorter time"), "{error}");
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-const ROOMY: Caps = Caps { bytes: 1 << 20, series: 10, values: 10 };
+const ROOMY: Caps = Caps { bytes: 1 << 20, series: 10, values: 10, history: 10 };
 
 fn parsed(text: &str, caps: Caps) -> Result<Answer, Problem> {
     read(text.as_bytes(), &Labels::default(), caps)
@@ -75,7 +75,7 @@ fn an_answer_that_may_lack_something_says_so(#[case] text: &str, #[case] says: &
 fn an_answer_over_a_bound_is_no_answer(#[case] caps: Caps, #[case] expected: Bound) {
     let series = |pod: &str| json!({ "metric": metric(pod), "values": [[1, "1"], [2, "1"]] });
     let text = vector(&json!([series("a"), series("b"), series("c")]));
-    let exact = Caps { bytes: text.len() as u64, series: 3, values: 6 };
+    let exact = Caps { bytes: text.len() as u64, series: 3, values: 6, ..ROOMY };
     assert_eq!(parsed(&text, exact).unwrap().fullness, 1.0);
     let Err(Problem::TooLarge(bound)) = parsed(&text, caps) else { panic!("it was read") };
     assert_eq!(bound, expected);
