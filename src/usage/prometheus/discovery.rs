@@ -136,7 +136,15 @@ pub struct Discovered {
     namespace: Option<String>,
     settings: Settings,
     clock: Clock,
-    found: Mutex<Option<Arc<Prometheus>>>,
+    found: Mutex<Option<Found>>,
+}
+
+/// A server that was found, and how it fared last.
+#[derive(Clone)]
+struct Found {
+    url: String,
+    server: Arc<Prometheus>,
+    failed: bool,
 }
 
 impl Discovered {
@@ -154,8 +162,8 @@ impl Discovered {
 
     async fn server(&self) -> Result<Arc<Prometheus>, Error> {
         let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known {
-            return Ok(known);
+        if let Some(known) = known.as_ref().filter(|known| !known.failed) {
+            return Ok(Arc::clone(&known.server));
         }
         let Some(url) = find(&self.client, self.namespace.as_deref()).await? else {
             let place = self.namespace.as_ref().map_or_else(String::new, |namespace| format!(" in {namespace}"));
@@ -163,16 +171,20 @@ impl Discovered {
                 format!("there is no Service of a Prometheus{place} that is known by its labels; set --prometheus-url");
             return Err(Error::NoSource { problem });
         };
+        if let Some(known) = known.filter(|known| known.url == url) {
+            return Ok(known.server);
+        }
         tracing::info!(%url, "usage is read from the Prometheus that was found");
         let server = Arc::new(Prometheus::new(&url, self.settings.clone(), self.clock)?);
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&server));
+        let found = Found { url, server: Arc::clone(&server), failed: false };
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         Ok(server)
     }
 
-    /// Forgets a server that failed: its Service may have another name by now.
+    /// After a failure the server is looked for again: its Service may have another name by now.
     fn judged<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
-        if answer.is_err() {
-            self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(found) = self.found.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            found.failed = answer.is_err();
         }
         answer
     }

@@ -18,13 +18,14 @@ impl Prometheus {
     pub(super) async fn recall(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Sample>, Error> {
         let seconds = |at: Timestamp| at.as_second() + i64::from(at.subsec_nanosecond() > 0);
         let (mut next, end) = (round_up(seconds(from), self.step), seconds(until));
-        let (mut piece, mut samples) = (PIECE, Vec::new());
+        let (mut piece, mut samples, mut warning) = (PIECE, Vec::new(), None);
         while next < end {
             let left = (end - next).saturating_add(self.step - 1) / self.step;
             let moments = Moments { first: next, step: self.step, count: piece.min(left), slack: self.step / 2 };
             let shards = self.shards.load(Ordering::Relaxed);
             match self.read(moments, shards).await {
                 Ok(read) => {
+                    warning = warning.or_else(|| read.warnings.into_iter().next());
                     let known = read.join.into_samples();
                     if samples.len() + known.len() > self.caps.history {
                         let problem = format!("{} samples; ask for a shorter time", self.caps.history);
@@ -40,6 +41,9 @@ impl Prometheus {
                 Err(Stop::TooLarge(bound)) => _ = self.split(shards, bound)?,
                 Err(Stop::Failed(error)) => return Err(error),
             }
+        }
+        if let Some(warning) = warning {
+            tracing::warn!(server = self.connection.name(), %warning, "the past may be incomplete");
         }
         Ok(samples)
     }

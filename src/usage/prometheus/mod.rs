@@ -107,6 +107,8 @@ pub struct Prometheus {
     clock: Clock,
     /// Into how many parts queries are split now.
     shards: AtomicUsize,
+    /// Into how many at least, for the server itself refused fewer.
+    least_shards: AtomicUsize,
     /// What was last said of answers that lack something.
     told: Mutex<String>,
 }
@@ -132,6 +134,7 @@ impl Prometheus {
             caps,
             clock,
             shards: AtomicUsize::new(1),
+            least_shards: AtomicUsize::new(1),
             told: Mutex::default(),
         })
     }
@@ -156,11 +159,10 @@ impl Prometheus {
                 async move { Ok::<_, Stop>((signal, self.ask(client, headers, &query, moments).await?)) }
             })
             .buffered(AT_ONCE);
-        let mut read = Read { join: Join::new(moments), unlabelled: 0, fullness: 0.0, found: Vec::new() };
-        let mut warnings = Vec::new();
+        let mut read = Read::new(moments);
         while let Some((signal, answer)) = answers.try_next().await? {
-            let Answer { series, unlabelled, warnings: more, fullness } = answer;
-            warnings.extend(more);
+            let Answer { series, unlabelled, warnings, fullness } = answer;
+            read.warnings.extend(warnings);
             read.unlabelled += unlabelled;
             read.fullness = read.fullness.max(fullness);
             if !series.is_empty() {
@@ -168,7 +170,6 @@ impl Prometheus {
             }
             read.join.add(signal, series);
         }
-        self.tell(&warnings, &read);
         Ok(read)
     }
 
@@ -207,7 +208,7 @@ impl Prometheus {
     fn judge(&self, status: StatusCode, read: Result<Answer, Problem>, query: &str) -> Result<Answer, Stop> {
         match read {
             Ok(answer) if status.is_success() => Ok(answer),
-            Err(Problem::TooLarge(bound)) => Err(Stop::TooLarge(bound)),
+            Err(Problem::TooLarge(bound)) if status.is_success() => Err(Stop::TooLarge(bound)),
             Err(Problem::Refused(text)) if asks_too_much(&text) => Err(Stop::TooLarge(Bound::Servers)),
             Err(Problem::Refused(text)) => Err(self.refused(&format!("{text} (to `{query}`)")).into()),
             Err(Problem::Malformed(problem)) if status.is_success() => {
@@ -215,7 +216,7 @@ impl Prometheus {
                 Err(Error::Malformed { source_name: self.connection.name().to_owned(), problem }.into())
             }
             Err(Problem::Broken(error)) => Err(self.connection.unreachable(error).into()),
-            Ok(_) | Err(Problem::Malformed(_)) => {
+            Ok(_) | Err(Problem::Malformed(_) | Problem::TooLarge(_)) => {
                 let hint = match status {
                     StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "check the token, certificate and headers",
                     StatusCode::NOT_FOUND => "there is no query API at this address; check the path in the URL",
@@ -231,8 +232,8 @@ impl Prometheus {
     }
 
     /// Says once what answers lack, and once that they lack nothing any more.
-    fn tell(&self, warnings: &[String], read: &Read) {
-        let mut lack: Vec<_> = warnings.first().map(|text| format!("it warns: {text}")).into_iter().collect();
+    fn tell(&self, read: &Read) {
+        let mut lack: Vec<_> = read.warnings.first().map(|text| format!("it warns: {text}")).into_iter().collect();
         for (signal, name) in [(Signal::Cpu, "CPU"), (Signal::Memory, "memory")] {
             if !read.found.contains(&signal) && self.queries.of(signal).is_some() && !read.found.is_empty() {
                 lack.push(format!("the query for {name} finds nothing"));
@@ -260,6 +261,9 @@ impl Prometheus {
             format!("an answer passes {bound}, and `{query}` has no {SELECTOR} to split it by")
         } else {
             self.shards.store(shards * 2, Ordering::Relaxed);
+            if bound == Bound::Servers {
+                self.least_shards.store(shards * 2, Ordering::Relaxed);
+            }
             tracing::info!(server = self.connection.name(), %bound, shards = shards * 2, "queries are split");
             return Ok(shards * 2);
         };
@@ -277,7 +281,8 @@ impl Prometheus {
                 Err(Stop::Failed(error)) => return Err(error),
             }
         };
-        if shards > 1 && read.fullness < SPARSE {
+        self.tell(&read);
+        if shards > self.least_shards.load(Ordering::Relaxed) && read.fullness < SPARSE {
             self.shards.store(shards / 2, Ordering::Relaxed);
         }
         if read.join.count() == 0 {
@@ -321,6 +326,14 @@ struct Read {
     fullness: f64,
     /// The signals that are there at all.
     found: Vec<Signal>,
+    /// Why something may be missing.
+    warnings: Vec<String>,
+}
+
+impl Read {
+    fn new(moments: Moments) -> Self {
+        Self { join: Join::new(moments), unlabelled: 0, fullness: 0.0, found: Vec::new(), warnings: Vec::new() }
+    }
 }
 
 /// Why a reading ended early.

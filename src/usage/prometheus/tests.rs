@@ -189,7 +189,11 @@ async fn where_the_server_finds_a_query_too_large_it_is_split_too() {
         (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response()
     })
     .await;
-    assert_eq!(server.source(Settings::default()).samples().await.unwrap().len(), 50);
+    let source = server.source(Settings::default());
+    assert_eq!(source.samples().await.unwrap().len(), 50);
+    server.asked();
+    assert_eq!(source.samples().await.unwrap().len(), 50);
+    assert_eq!(server.asked().len(), 12, "it is not tried again every time");
 }
 
 #[tokio::test]
