@@ -104,8 +104,8 @@ pub trait UsageSource: Send + Sync {
     /// The newest sample of every container that the source knows, in any order.
     async fn samples(&self) -> Result<Vec<Sample>, Error>;
 
-    /// What it would have answered at each sample interval from `from` on and before `until`, the oldest first. `None`
-    /// if it has no memory. All is held in memory at once, so ask for an hour or a few at a time.
+    /// What it would have answered at each sample interval after `from` and up to `until`, the oldest first. `None` if
+    /// it has no memory. All is held in memory at once, so ask for an hour or a few at a time.
     async fn history(&self, _from: Timestamp, _until: Timestamp) -> Result<Option<Vec<Sample>>, Error> {
         Ok(None)
     }

@@ -16,11 +16,12 @@ const PIECE: i64 = 60;
 impl Prometheus {
     /// See [`UsageSource::history`](crate::usage::UsageSource::history).
     pub(super) async fn recall(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Sample>, Error> {
-        let seconds = |at: Timestamp| at.as_second() + i64::from(at.subsec_nanosecond() > 0);
-        let (mut next, end) = (round_up(seconds(from), self.step), seconds(until));
+        let whole = |at: Timestamp| at.as_second() - i64::from(at.subsec_nanosecond() < 0);
+        let mut next = (whole(from).div_euclid(self.step) + 1).saturating_mul(self.step);
+        let end = whole(until);
         let (mut piece, mut samples, mut warning) = (PIECE, Vec::new(), None);
-        while next < end {
-            let left = (end - next).saturating_add(self.step - 1) / self.step;
+        while next <= end {
+            let left = (end - next) / self.step + 1;
             let moments = Moments { first: next, step: self.step, count: piece.min(left), slack: self.step / 2 };
             let shards = self.shards.load(Ordering::Relaxed);
             match self.read(moments, shards).await {
@@ -47,8 +48,4 @@ impl Prometheus {
         }
         Ok(samples)
     }
-}
-
-fn round_up(seconds: i64, step: i64) -> i64 {
-    seconds.saturating_add(step - 1).div_euclid(step).saturating_mul(step)
 }

@@ -132,7 +132,7 @@ async fn its_history_is_what_the_trace_says_and_what_readings_would_have_said() 
         let told: f64 =
             history.iter().filter(|sample| sample.pod == *pod).map(|sample| sample.cpu.unwrap().cores()).sum();
         let told = told * 60.0;
-        let recorded = core_seconds(series, recording.seconds - 60) - core_seconds(series, 60);
+        let recorded = core_seconds(series, recording.seconds) - core_seconds(series, 120);
         assert!((told / recorded - 1.0).abs() < 0.05, "{pod}: {told} of {recorded} core-seconds");
     }
 
