@@ -93,9 +93,20 @@ pub(super) enum Problem {
     Broken(io::Error),
 }
 
+/// What a query gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, derive_more::Display)]
+pub(super) enum Kind {
+    /// A value for each series.
+    #[display("vector")]
+    Vector,
+    /// Several.
+    #[display("matrix")]
+    Matrix,
+}
+
 /// Reads one answer to its end.
-pub(super) fn read(body: impl Read, labels: &Labels, caps: Caps) -> Result<Answer, Problem> {
-    let mut state = State { labels, caps, answer: Answer::default(), values: 0, too_large: None };
+pub(super) fn read(body: impl Read, kind: Kind, labels: &Labels, caps: Caps) -> Result<Answer, Problem> {
+    let mut state = State { kind, labels, caps, answer: Answer::default(), values: 0, too_large: None };
     let mut body = Capped { body, left: caps.bytes };
     let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(&mut body));
     let read = Envelope(&mut state).deserialize(&mut deserializer);
@@ -144,6 +155,7 @@ impl<R: Read> Read for &mut Capped<R> {
 }
 
 struct State<'a> {
+    kind: Kind,
     labels: &'a Labels,
     caps: Caps,
     answer: Answer,
@@ -246,10 +258,13 @@ impl<'de> Visitor<'de> for Data<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "resultType" => match map.next_value::<String>()?.as_str() {
-                    "vector" | "matrix" => {}
-                    other => return Err(A::Error::custom(format!("the query gives a {other}, and not a vector"))),
-                },
+                "resultType" => {
+                    let (given, wanted) = (map.next_value::<String>()?, self.0.kind);
+                    if given != wanted.to_string() {
+                        let problem = format!("the query gives a {}, and not a {wanted}", tidy(&given));
+                        return Err(A::Error::custom(problem));
+                    }
+                }
                 "result" => map.next_value_seed(AllSeries(self.0))?,
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }

@@ -39,7 +39,7 @@ pub use self::{
     },
 };
 use self::{
-    answer::{Answer, Bound, Problem},
+    answer::{Answer, Bound, Kind, Problem},
     connection::Connection,
     queries::{Filling, Signal},
     samples::{Join, Moments},
@@ -177,7 +177,8 @@ impl Prometheus {
     async fn ask(&self, client: Client, headers: HeaderMap, query: &str, moments: Moments) -> Result<Answer, Stop> {
         // The server gives up when nobody waits any more.
         let patience = i64::try_from(self.connection.timeout().as_millis()).unwrap_or(i64::MAX);
-        let sent = if moments.count == 1 {
+        let kind = if moments.count == 1 { Kind::Vector } else { Kind::Matrix };
+        let sent = if kind == Kind::Vector {
             let query = client.query(query).at(moments.first).timeout(patience);
             with(headers, query, |query, (name, value)| query.header(name, value)).post_raw().await
         } else {
@@ -192,7 +193,7 @@ impl Prometheus {
         }
         let (feed, body) = body::channel();
         let (labels, caps) = (self.filling.labels.clone(), self.caps);
-        let reader = tokio::task::spawn_blocking(move || answer::read(body, &labels, caps));
+        let reader = tokio::task::spawn_blocking(move || answer::read(body, kind, &labels, caps));
         while let Some(part) = response.chunk().await.transpose() {
             let is_broken = part.is_err();
             // Who has read enough does not listen any more.

@@ -92,7 +92,11 @@ async fn answer(State(hands): State<Hands>, uri: Uri, headers: HeaderMap, body: 
 }
 
 fn vector(series: &[serde_json::Value]) -> Response {
-    let answer = json!({ "status": "success", "data": { "resultType": "vector", "result": series } });
+    gives("vector", series)
+}
+
+fn gives(kind: &str, series: &[serde_json::Value]) -> Response {
+    let answer = json!({ "status": "success", "data": { "resultType": kind, "result": series } });
     answer.to_string().into_response()
 }
 
@@ -113,15 +117,15 @@ fn of_pods(count: usize) -> impl Fn(&Asked) -> Response + Send + Sync + 'static 
     move |asked| {
         let metric = |pod: &String| json!({ "namespace": "shop", "pod": pod, "container": "app" });
         let mine = asked.pods(&pods).into_iter();
-        let series: Vec<_> = if asked.path.ends_with("query_range") {
+        if asked.path.ends_with("query_range") {
             let (start, end, step) = (asked.number("start"), asked.number("end"), asked.number("step"));
             let times = (0..).map(|index| start + index * step).take_while(|time| *time <= end);
             let values: Vec<_> = times.map(|time| json!([time, value(time)])).collect();
-            mine.map(|pod| json!({ "metric": metric(pod), "values": values })).collect()
-        } else {
-            let time = asked.number("time");
-            mine.map(|pod| json!({ "metric": metric(pod), "value": [time, value(time)] })).collect()
-        };
+            let series: Vec<_> = mine.map(|pod| json!({ "metric": metric(pod), "values": values })).collect();
+            return gives("matrix", &series);
+        }
+        let time = asked.number("time");
+        let series: Vec<_> = mine.map(|pod| json!({ "metric": metric(pod), "value": [time, value(time)] })).collect();
         vector(&series)
     }
 }
@@ -415,7 +419,7 @@ fn reads_ten_thousand_containers() {
     for (name, text, count) in [("instant", instant, 1), ("an hour", range, 60)] {
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
         let (before, began) = (peak(), std::time::Instant::now());
-        let answer = answer::read(text.as_bytes(), &Labels::default(), Caps::default()).unwrap();
+        let answer = answer::read(text.as_bytes(), Kind::Vector, &Labels::default(), Caps::default()).unwrap();
         let (parsed, read) = (began.elapsed(), peak());
         let mut join = Join::new(Moments { first: 1_800_000_000, step: 60, count, slack: 29 });
         join.add(Signal::Cpu, answer.series);

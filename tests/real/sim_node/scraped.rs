@@ -50,8 +50,9 @@ async fn prometheus_tells_what_each_container_uses_once() {
     until("usage of both containers", async || {
         samples = source.samples().await.unwrap_or_default();
         samples.sort_by(|a, b| a.pod.cmp(&b.pod));
-        // Until two values of a counter are there, nothing is known.
-        samples.len() == 2 && samples.iter().all(|sample| sample.cpu.is_some()) && samples[0].throttled.is_some()
+        // Until the window is full, `rate` takes the time before the first value for time without use.
+        let is_full = |sample: &Sample, cores: f64| sample.cpu.is_some_and(|cpu| cpu.cores() > 0.98 * cores);
+        matches!(&samples[..], [held, plain] if is_full(held, 0.25) && is_full(plain, 0.1))
     })
     .await;
     let [held, plain] = &samples[..] else { panic!("{samples:?}") };

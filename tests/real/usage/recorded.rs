@@ -71,7 +71,8 @@ impl Recording {
             }
         };
         family("counter", "container_cpu_usage_seconds", "container_cpu_usage_seconds_total", &|series, since| {
-            Some(core_seconds(series, since))
+            // Not from zero, beyond which Prometheus does not extrapolate.
+            Some(1_000.0 + core_seconds(series, since))
         });
         family(
             "gauge",

@@ -7,7 +7,7 @@ use super::*;
 const ROOMY: Caps = Caps { bytes: 1 << 20, series: 10, values: 10, history: 10 };
 
 fn parsed(text: &str, caps: Caps) -> Result<Answer, Problem> {
-    read(text.as_bytes(), &Labels::default(), caps)
+    read(text.as_bytes(), Kind::Vector, &Labels::default(), caps)
 }
 
 fn vector(result: &serde_json::Value) -> String {
@@ -41,7 +41,7 @@ fn keys_may_come_in_any_order_and_labels_may_be_called_otherwise() {
     let text = r#"{"data":{"result":[{"value":[1,"2"],"metric":{"ns":"shop","p":"a","c":"app"}}],"resultType":"vector"},
         "isPartial":false,"status":"success"}"#;
     let labels = Labels { namespace: "ns".to_owned(), pod: "p".to_owned(), container: "c".to_owned() };
-    let answer = read(text.as_bytes(), &labels, ROOMY).unwrap();
+    let answer = read(text.as_bytes(), Kind::Vector, &labels, ROOMY).unwrap();
     assert_eq!(answer.series, [Series { container: app("a"), points: vec![(1.0, 2.0)] }]);
 }
 
@@ -96,6 +96,7 @@ fn what_the_server_says_instead_of_an_answer_is_kept_short() {
 #[case::more_than_one("{\"status\":\"success\"}{}")]
 #[case::no_status(r#"{"data":{}}"#)]
 #[case::a_list("[]")]
+#[case::a_range_vector(r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#)]
 #[case::a_scalar(r#"{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}"#)]
 #[case::a_scalar_unannounced(r#"{"status":"success","data":{"result":[1,"1"]}}"#)]
 #[case::no_number(r#"{"status":"success","data":{"result":[{"metric":{},"value":[1,"many"]}]}}"#)]
@@ -118,12 +119,12 @@ fn what_is_nested_without_end_ends() {
 proptest! {
     #[test]
     fn nothing_that_is_sent_makes_it_fail_otherwise(bytes: Vec<u8>, cut in 0_usize..200, at in 0_usize..200, with: u8) {
-        _ = read(bytes.as_slice(), &Labels::default(), ROOMY);
+        _ = read(bytes.as_slice(), Kind::Vector, &Labels::default(), ROOMY);
         let mut text = vector(&json!([{ "metric": metric("a"), "value": [1, "1"] }])).into_bytes();
         if let Some(byte) = text.get_mut(at) {
             *byte = with;
         }
         text.truncate(cut);
-        _ = read(text.as_slice(), &Labels::default(), ROOMY);
+        _ = read(text.as_slice(), Kind::Vector, &Labels::default(), ROOMY);
     }
 }
