@@ -13,7 +13,7 @@ use clap::ArgAction;
 use kube::{Client, Config};
 use tokio::task::JoinHandle;
 
-use super::{Failure, signals::told_to_end};
+use super::{Failure, prometheus::PrometheusArgs, signals::told_to_end};
 use crate::{
     clock::Clock,
     controller::{Controller, LeaseOptions, NoJournal, Options, Parts, Timing},
@@ -26,7 +26,6 @@ use crate::{
         UsageSource,
         failover::Failover,
         metrics_api::{self, MetricsApi},
-        prometheus::{Prometheus, Queries},
     },
 };
 
@@ -39,19 +38,9 @@ pub struct Args {
     /// Takes settings from this YAML file, by the names of the flags. Flags and environment win over it.
     #[arg(long, env = "TAILOR_CONFIG", value_name = "FILE")]
     config: Option<String>,
-    /// Reads usage from this Prometheus-compatible server instead of metrics.k8s.io.
-    #[arg(long, env = "TAILOR_PROMETHEUS_URL", value_name = "URL")]
-    prometheus_url: Option<String>,
-    /// PromQL for CPU in cores, by namespace, pod and container, in place of the one for cAdvisor.
-    #[arg(long, env = "TAILOR_PROMETHEUS_CPU_QUERY", value_name = "PROMQL")]
-    prometheus_cpu_query: Option<String>,
-    /// PromQL for memory in bytes, by namespace, pod and container, in place of the one for cAdvisor.
-    #[arg(long, env = "TAILOR_PROMETHEUS_MEMORY_QUERY", value_name = "PROMQL")]
-    prometheus_memory_query: Option<String>,
-    /// PromQL for the throttled share of CFS periods; an empty one asks for none.
-    #[arg(long, env = "TAILOR_PROMETHEUS_THROTTLED_QUERY", value_name = "PROMQL")]
-    prometheus_throttled_query: Option<String>,
-    /// While the server of --prometheus-url does not answer, reads usage from metrics.k8s.io.
+    #[command(flatten)]
+    prometheus: PrometheusArgs,
+    /// While Prometheus does not answer, reads usage from metrics.k8s.io.
     #[arg(long, env = "TAILOR_FALLBACK", value_name = "BOOL", default_value_t = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     fallback: bool,
@@ -140,11 +129,7 @@ impl Args {
     /// What one setting asks of another.
     fn check(&self) -> anyhow::Result<()> {
         self.timing().checked().map_err(|problem| anyhow!("{problem}; see --lease-duration and those beside it"))?;
-        let queries = [&self.prometheus_cpu_query, &self.prometheus_memory_query, &self.prometheus_throttled_query];
-        if self.prometheus_url.is_none() && queries.iter().any(|query| query.is_some()) {
-            return Err(anyhow!("a PromQL query needs a server to send it to; set --prometheus-url too"));
-        }
-        Ok(())
+        self.prometheus.check()
     }
 
     fn timing(&self) -> Timing {
@@ -180,17 +165,14 @@ impl Args {
         }
     }
 
-    fn source(&self, client: &Client) -> anyhow::Result<Arc<dyn UsageSource>> {
-        let metrics_api = Arc::new(MetricsApi::new(client.clone(), Clock::System, self.namespace.as_deref()));
-        let Some(url) = &self.prometheus_url else { return Ok(metrics_api) };
-        let defaults = Queries::default();
-        let throttled = self.prometheus_throttled_query.clone().or(defaults.throttled);
-        let queries = Queries {
-            cpu: self.prometheus_cpu_query.clone().unwrap_or(defaults.cpu),
-            memory: self.prometheus_memory_query.clone().unwrap_or(defaults.memory),
-            throttled: throttled.filter(|query| !query.trim().is_empty()),
+    /// Prometheus where there is one, and else what every cluster has.
+    async fn source(&self, client: &Client) -> anyhow::Result<Arc<dyn UsageSource>> {
+        let (namespace, step) = (self.namespace.as_deref(), Duration::from_secs(self.sample_interval));
+        let metrics_api = Arc::new(MetricsApi::new(client.clone(), Clock::System, namespace));
+        let Some(prometheus) = self.prometheus.source(client, namespace, step).await? else {
+            tracing::info!("usage is read from metrics.k8s.io: there is no Prometheus to ask");
+            return Ok(metrics_api);
         };
-        let prometheus = Arc::new(Prometheus::new(url, queries).context("check --prometheus-url")?);
         if !self.fallback {
             return Ok(prometheus);
         }
@@ -210,7 +192,7 @@ async fn control(args: &Args) -> anyhow::Result<()> {
     let version = client.apiserver_version().await.context("the API server does not answer; check the kubeconfig")?;
     let (server, version, config) = (version.git_version, env!("CARGO_PKG_VERSION"), args.config.as_deref());
     tracing::info!(%server, version, config, "tailor starts");
-    let (source, options) = (args.source(&client)?, args.options(&client));
+    let (source, options) = (args.source(&client).await?, args.options(&client));
     let parts = Parts { client, source, clock: Clock::System, journal: Arc::new(NoJournal), options };
     let controller = Controller::new(parts);
     let served = serve(args.listen, &controller).await?;
@@ -256,8 +238,7 @@ mod tests {
     use crate::cli::settings::parsed;
 
     #[rstest]
-    #[case::query_without_server(&["--prometheus-cpu-query", "up"], false)]
-    #[case::query_with_server(&["--prometheus-cpu-query", "up", "--prometheus-url", "http://p"], true)]
+    #[case::query_without_server(&["--prometheus-cpu-query", "up", "--prometheus-discovery=off"], false)]
     #[case::endless_interval(&["--sample-interval", "0"], false)]
     #[case::deadline_after_the_lease(&["--renew-deadline", "15"], false)]
     #[case::short_lease(&["--lease-duration=3", "--renew-deadline=2", "--retry-period=1"], true)]

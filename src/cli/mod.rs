@@ -7,6 +7,7 @@ pub mod controller;
 pub mod crd;
 pub mod docs;
 pub mod probe;
+pub mod prometheus;
 pub mod settings;
 mod signals;
 pub mod sim_node;
@@ -30,7 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Simulate(simulate::Args),
-    Controller(controller::Args),
+    Controller(Box<controller::Args>),
     SimNode(sim_node::Args),
     Probe(probe::Args),
     Crd(crd::Args),

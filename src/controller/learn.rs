@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     model::ContainerModel,
-    resources::{Bytes, ContainerView, NanoCpu, PodPhase, PodView},
+    resources::{Bytes, ContainerView, NanoCpu, PodPhase, PodView, Resources},
     usage::{Error, Sample},
 };
 
@@ -38,8 +38,15 @@ const USE_TELLS: SignedDuration = SignedDuration::from_mins(5);
 /// An OOM kill makes its container urgent for so long.
 const OOM_URGENT: SignedDuration = SignedDuration::from_mins(10);
 
-/// From this share of throttled periods on the CPU limit is a shortage.
-const THROTTLED: f64 = 0.25;
+/// From this share of throttled periods, or of time without the CPU that there was work for, CPU is a shortage.
+const HELD_BACK: f64 = 0.25;
+
+/// From this share of time in which all work waited for memory on, memory is a shortage for a container that is
+/// [`NEAR_PERCENT`] full. Elsewhere pressure is the Node's, and a larger size would not relieve it.
+const WAITS_FOR_MEMORY: f64 = 0.1;
+
+/// Of the memory limit.
+const NEAR_PERCENT: u64 = 90;
 
 /// The loop's name in [`Health`](crate::telemetry::health::Health).
 const LOOP: &str = "learning from usage";
@@ -72,7 +79,29 @@ struct Use {
     received: Timestamp,
     cpu: Option<NanoCpu>,
     memory: Option<Bytes>,
-    throttled: Option<f64>,
+    /// The larger of the shares that tell of it.
+    held_back: f64,
+    memory_pressure: f64,
+    /// A process of the container was killed for memory.
+    killed: bool,
+}
+
+impl Use {
+    fn of(sample: &Sample, received: Timestamp) -> Self {
+        let Sample { at, cpu, memory, throttled, cpu_pressure, memory_pressure, oom_events, .. } = *sample;
+        let held_back = throttled.unwrap_or(0.0).max(cpu_pressure.unwrap_or(0.0));
+        let (memory_pressure, killed) = (memory_pressure.unwrap_or(0.0), oom_events.is_some_and(|events| events > 0));
+        Self { at, received, cpu, memory, held_back, memory_pressure, killed }
+    }
+
+    /// Whether it shows that a container of this size lacks something.
+    fn shows_shortage(&self, Resources { cpu, memory }: Resources, limit: Option<Bytes>) -> bool {
+        let over_cpu = self.cpu.zip(cpu).is_some_and(|(used, size)| used > size.nano());
+        let over_memory = self.memory.zip(memory).is_some_and(|(used, size)| used > size);
+        let is_full = self.memory.zip(limit).is_some_and(|(used, limit)| used.0 >= limit.0 / 100 * NEAR_PERCENT);
+        let waits = is_full && self.memory_pressure >= WAITS_FOR_MEMORY;
+        over_cpu || over_memory || waits || self.killed || self.held_back >= HELD_BACK
+    }
 }
 
 impl Models {
@@ -135,7 +164,7 @@ impl Models {
             }
             self.used(&pod.view.uid, &sample, now);
             let sample = if starts.speaks_of_start(world, &workload, &pod.view, sample.at) {
-                Sample { cpu: None, throttled: None, ..sample }
+                sample.without_cpu()
             } else {
                 sample
             };
@@ -151,9 +180,8 @@ impl Models {
 
     fn used(&mut self, uid: &str, sample: &Sample, received: Timestamp) {
         let last = self.uses.entry(uid.to_owned()).or_default();
-        let Sample { at, cpu, memory, throttled, .. } = *sample;
-        if last.get(&sample.container).is_none_or(|last| last.at <= at) {
-            last.insert(sample.container.clone(), Use { at, received, cpu, memory, throttled });
+        if last.get(&sample.container).is_none_or(|last| last.at <= sample.at) {
+            last.insert(sample.container.clone(), Use::of(sample, received));
         }
     }
 
@@ -194,18 +222,14 @@ impl Models {
         self.uses.get(uid)?.get(container)
     }
 
-    /// Whether the container lacks something now: it was OOM-killed, is throttled, or uses more than it requests.
+    /// Whether the container lacks something now: it or a process in it was OOM-killed, it is throttled, waits for CPU or
+    /// memory, or uses more than it requests.
     pub fn is_short(&self, uid: &str, container: &ContainerView, now: Timestamp) -> bool {
         let lately = |at: Timestamp, span| now.duration_since(at) <= span;
-        let size = container.actual.unwrap_or(container.desired).requests;
+        let size = container.actual.unwrap_or(container.desired);
         let killed = container.last_oom.is_some_and(|at| lately(at, OOM_URGENT));
         let last = self.last_use(uid, &container.name).filter(|last| lately(last.at, USE_TELLS));
-        let over = last.is_some_and(|last| {
-            let cpu = last.cpu.zip(size.cpu).is_some_and(|(used, size)| used > size.nano());
-            let memory = last.memory.zip(size.memory).is_some_and(|(used, size)| used > size);
-            cpu || memory || last.throttled.is_some_and(|share| share >= THROTTLED)
-        });
-        killed || over
+        killed || last.is_some_and(|last| last.shows_shortage(size.requests, size.limits.memory))
     }
 
     /// Drops what nobody will ask for again.
@@ -294,6 +318,7 @@ fn silence(world: &World, now: Timestamp) -> Result<Vec<Sample>, Error> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
@@ -346,7 +371,7 @@ mod tests {
             at: after(minute),
             cpu: Some(NanoCpu::from_cores(cores)),
             memory: Some(Bytes::mib(32)),
-            throttled: None,
+            ..Sample::default()
         }
     }
 
@@ -392,6 +417,24 @@ mod tests {
         assert!(!short(&models, &pod(None), after(8)), "an old sample says nothing about now");
         assert!(short(&models, &pod(Some(after(8))), after(18)));
         assert!(!short(&models, &pod(Some(after(8))), after(19)));
+    }
+
+    #[rstest]
+    #[case::nothing(Sample::default(), false)]
+    #[case::a_little_throttled(Sample { throttled: Some(0.24), ..Sample::default() }, false)]
+    #[case::throttled(Sample { throttled: Some(0.25), ..Sample::default() }, true)]
+    #[case::some_cpu_pressure(Sample { cpu_pressure: Some(0.24), ..Sample::default() }, false)]
+    #[case::cpu_pressure(Sample { cpu_pressure: Some(0.25), ..Sample::default() }, true)]
+    #[case::memory_pressure_of_the_node(Sample { memory_pressure: Some(0.9), memory: Some(Bytes::mib(57)), ..Sample::default() }, false)]
+    #[case::memory_pressure_at_the_limit(Sample { memory_pressure: Some(0.1), memory: Some(Bytes::mib(58)), ..Sample::default() }, true)]
+    #[case::full_without_pressure(Sample { memory_pressure: Some(0.09), memory: Some(Bytes::mib(64)), ..Sample::default() }, false)]
+    #[case::no_process_was_killed(Sample { oom_events: Some(0), ..Sample::default() }, false)]
+    #[case::a_process_in_it_was_killed(Sample { oom_events: Some(1), ..Sample::default() }, true)]
+    fn signals_of_a_shortage_make_a_container_urgent(#[case] signals: Sample, #[case] is_short: bool) {
+        let mut models = Models::default();
+        let Sample { namespace, pod: name, container, at, .. } = sample("db-0", 1, 0.0);
+        models.learn(&world(), vec![Sample { namespace, pod: name, container, at, ..signals }], NOW);
+        assert_eq!(models.is_short("u1", &pod(None).view.containers[0], after(1)), is_short);
     }
 
     #[test]

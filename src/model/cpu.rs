@@ -17,9 +17,9 @@ pub const BURST_SLOT_SECONDS: f64 = 300.0;
 /// So many slots of bursts are kept: two hours.
 pub const BURST_SLOTS: usize = 24;
 
-/// A container that was throttled in every period wanted more than it got; nobody knows how much. It counts as having
-/// wanted twice as much, so that a few samples lead out of any shortage.
-const FULLY_THROTTLED_EXTRA: f64 = 1.0;
+/// A container that was throttled in every period, or whose work never got CPU at once, wanted more than it got; nobody
+/// knows how much. It counts as having wanted twice as much, so that a few samples lead out of any shortage.
+const FULLY_HELD_BACK_EXTRA: f64 = 1.0;
 
 /// A zero is what a reset counter or a lost row looks like. Nothing but zeros for this long, without a hole and with
 /// memory in every sample, is a container that was measured and is idle: from then on zeros are learnt as they are.
@@ -69,8 +69,10 @@ impl CpuModel {
         if !self.covered.advance(sample.at) {
             return;
         }
-        let throttled = sample.throttled.filter(|share| share.is_finite()).unwrap_or(0.0).clamp(0.0, 1.0);
-        let wanted = used * (1.0 + FULLY_THROTTLED_EXTRA * throttled);
+        // Pressure is caused by throttling too, so that both may tell of one shortage.
+        let shares = [sample.throttled, sample.cpu_pressure].into_iter().flatten().filter(|share| share.is_finite());
+        let held_back = shares.fold(0.0, f64::max).clamp(0.0, 1.0);
+        let wanted = used * (1.0 + FULLY_HELD_BACK_EXTRA * held_back);
         self.bursts.note(to_f32(wanted), self.covered.slot(BURST_SLOT_SECONDS), BURST_SLOTS);
         if let Some(seconds) = self.replicas.note(&sample.pod, sample.at) {
             self.usage.add(wanted, f64::from(seconds) / 60.0, self.covered.seconds());

@@ -17,7 +17,7 @@ fn sample(pod: &str, seconds: i64, cores: f64, mib: u64) -> Sample {
         at: at(seconds),
         cpu: Some(NanoCpu::from_cores(cores)),
         memory: Some(Bytes::mib(mib)),
-        throttled: None,
+        ..Sample::default()
     }
 }
 
@@ -112,6 +112,21 @@ fn zeros_that_may_be_lost_rows_lower_nothing(#[case] hours: i64, #[case] breaks:
 fn throttling_counts_as_demand_above_use(#[case] throttled: Option<f64>, #[case] wanted: f64) {
     let mut model = ContainerModel::new();
     model.observe(&Sample { throttled, ..sample("web-0", 0, 0.2, 50) });
+    assert!((model.cpu().burst(1).unwrap() - wanted).abs() < 1e-6);
+}
+
+#[rstest]
+#[case::pressure_alone(None, Some(0.5), 0.3)]
+#[case::both_tell_of_one_shortage(Some(0.5), Some(0.25), 0.3)]
+#[case::pressure_is_the_larger(Some(0.25), Some(0.5), 0.3)]
+#[case::nonsense(None, Some(f64::INFINITY), 0.2)]
+fn cpu_pressure_counts_as_throttling_does(
+    #[case] throttled: Option<f64>,
+    #[case] cpu_pressure: Option<f64>,
+    #[case] wanted: f64,
+) {
+    let mut model = ContainerModel::new();
+    model.observe(&Sample { throttled, cpu_pressure, ..sample("web-0", 0, 0.2, 50) });
     assert!((model.cpu().burst(1).unwrap() - wanted).abs() < 1e-6);
 }
 

@@ -26,7 +26,7 @@ fn model(samples: &[(f64, u64)]) -> ContainerModel {
             at: after(minute),
             cpu: Some(NanoCpu::from_cores(*cores)),
             memory: Some(Bytes::mib(*mib)),
-            throttled: None,
+            ..Sample::default()
         });
     }
     model
@@ -106,7 +106,7 @@ fn memory_that_is_no_longer_measured_is_not_lowered_while_cpu_is() {
             at: after(minute),
             cpu: Some(NanoCpu::from_cores(0.2)),
             memory: None,
-            throttled: None,
+            ..Sample::default()
         });
     }
     let upper = recommend(&known, &frame(&policy, &template), after(90)).upper;

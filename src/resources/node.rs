@@ -37,7 +37,7 @@ impl NodeView {
             allocatable: Resources::default(),
             labels: BTreeMap::new(),
             taints: Vec::new(),
-            schedulable: true,
+            ready: true,
             kubelet_version: String::new(),
         }
     }

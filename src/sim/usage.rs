@@ -53,6 +53,7 @@ impl UsageSource for KubeletSource {
                 cpu: usage.cpu,
                 memory: Some(usage.memory_peak),
                 throttled: usage.throttled,
+                ..Sample::default()
             })
             .collect();
         self.given.fetch_add(samples.len() as u64, Ordering::Relaxed);

@@ -75,6 +75,9 @@ mod tests {
                 cpu: Some(NanoCpu::from_cores(*cores)),
                 memory: None,
                 throttled: None,
+                cpu_pressure: None,
+                memory_pressure: None,
+                oom_events: None,
             };
             averages.widen(&mut sample, SignedDuration::from_mins(1));
             sample.cpu.unwrap().cores()

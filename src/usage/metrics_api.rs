@@ -114,7 +114,7 @@ fn samples_of(pod: PodMetrics) -> impl Iterator<Item = (Sample, SignedDuration)>
         at: timestamp,
         cpu: container.usage.cpu.and_then(|cpu| cpu.parse::<NanoCpu>().ok()),
         memory: container.usage.memory.and_then(|memory| memory.parse::<Bytes>().ok()),
-        throttled: None,
+        ..Sample::default()
     });
     samples.filter(|sample| sample.cpu.is_some() || sample.memory.is_some()).map(move |sample| (sample, window))
 }

@@ -129,7 +129,7 @@ impl UsageSource for Usage {
             at: self.1.now(),
             cpu: Some(*cpu),
             memory: Some(Bytes::mib(*memory)),
-            throttled: None,
+            ..Sample::default()
         };
         Ok(usage.iter().map(sample).collect())
     }

@@ -65,6 +65,9 @@ fn sample(pod: &str, at: Timestamp) -> Sample {
         cpu: Some(NanoCpu::from_cores(wave + jitter)),
         memory: Some(Bytes::mib(if (600..660).contains(&minute) { 400 } else { 100 })),
         throttled: None,
+        cpu_pressure: None,
+        memory_pressure: None,
+        oom_events: None,
     }
 }
 

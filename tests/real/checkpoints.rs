@@ -81,6 +81,9 @@ fn learnt(now: Timestamp) -> BTreeMap<String, ContainerModel> {
             cpu: Some(NanoCpu::from_cores(0.2 + 0.02 * f64::from(minute % 40))),
             memory: Some(Bytes::mib(100)),
             throttled: None,
+            cpu_pressure: None,
+            memory_pressure: None,
+            oom_events: None,
         });
     }
     BTreeMap::from([("app".to_owned(), model)])

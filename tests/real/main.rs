@@ -28,4 +28,6 @@ mod support;
 #[cfg(test)]
 mod tour;
 #[cfg(test)]
+mod usage;
+#[cfg(test)]
 mod wire;

@@ -4,6 +4,7 @@ mod life;
 mod metrics;
 mod metrics_server;
 mod ownership;
+mod scraped;
 
 use std::sync::Arc;
 

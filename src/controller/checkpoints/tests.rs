@@ -27,6 +27,9 @@ fn learnt() -> BTreeMap<String, ContainerModel> {
             cpu: Some(NanoCpu::from_cores(0.1)),
             memory: Some(Bytes::mib(64)),
             throttled: None,
+            cpu_pressure: None,
+            memory_pressure: None,
+            oom_events: None,
         });
     }
     BTreeMap::from([("app".to_owned(), model), ("new".to_owned(), ContainerModel::new())])

@@ -49,6 +49,9 @@ fn sample(pod: &str, container: &str, minute: i64, cores: f64) -> Sample {
         cpu: Some(NanoCpu::from_cores(cores)),
         memory: Some(Bytes::mib(32)),
         throttled: None,
+        cpu_pressure: None,
+        memory_pressure: None,
+        oom_events: None,
     }
 }
 

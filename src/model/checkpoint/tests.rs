@@ -21,6 +21,9 @@ fn sample(pod: usize, seconds: i64, cores: f64, mib: u64) -> Sample {
         cpu: Some(NanoCpu::from_cores(cores)),
         memory: Some(Bytes::mib(mib)),
         throttled: None,
+        cpu_pressure: None,
+        memory_pressure: None,
+        oom_events: None,
     }
 }
 

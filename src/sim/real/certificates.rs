@@ -1,4 +1,4 @@
-//! The control plane's own certificate authority.
+//! A certificate authority of our own, for a control plane or another server on this machine.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -8,16 +8,22 @@ use rcgen::{
 use super::Error;
 
 /// A certificate with its key, as PEM.
-pub(super) struct Pair {
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub struct Pair {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
 }
 
-/// Signs certificates that one control plane trusts.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+/// Signs certificates that whoever trusts it takes.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new() -> Result<Self, Error> {
+    /// A new one.
+    ///
+    /// # Errors
+    /// No certificate can be made.
+    pub fn new() -> Result<Self, Error> {
         let mut params = named("tailor-rig", None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -25,12 +31,15 @@ impl Authority {
     }
 
     /// The authority's own certificate, as PEM.
-    pub(super) fn certificate(&self) -> String {
+    pub fn certificate(&self) -> String {
         self.0.pem()
     }
 
     /// For a server on this machine.
-    pub(super) fn server(&self) -> Result<Pair, Error> {
+    ///
+    /// # Errors
+    /// No certificate can be made.
+    pub fn server(&self) -> Result<Pair, Error> {
         let names = ["localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
         let mut params = CertificateParams::new(names.map(str::to_owned))?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -38,7 +47,10 @@ impl Authority {
     }
 
     /// For a user, perhaps in a group, as Kubernetes reads them off the common name and the organisation.
-    pub(super) fn user(&self, name: &str, group: Option<&str>) -> Result<Pair, Error> {
+    ///
+    /// # Errors
+    /// No certificate can be made of the names.
+    pub fn user(&self, name: &str, group: Option<&str>) -> Result<Pair, Error> {
         let mut params = named(name, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(&params)

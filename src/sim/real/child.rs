@@ -62,6 +62,11 @@ impl Program {
         self.name
     }
 
+    /// Whether it has written that.
+    pub(super) fn wrote(&self, text: &str) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|log| log.contains(text))
+    }
+
     /// The end of what it wrote.
     pub(super) fn log(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! A real control plane as child processes: etcd, kube-apiserver and, if asked for, kube-controller-manager and
 //! kube-scheduler and metrics-server, on free loopback ports with certificates of their own. There are no Nodes; the simulated kubelets
-//! can play them.
+//! can play them. And a Prometheus, if asked for.
 //!
 //! The programs are those that `make rig` builds, or the user's own ([`Assets`]). They end with the value that started
 //! them: when it is dropped, when its thread panics, and when its process is killed.
@@ -10,13 +10,16 @@ mod certificates;
 mod child;
 mod control_plane;
 mod metrics_server;
+mod prometheus;
 mod site;
 
 use std::{io, path::PathBuf, time::Duration};
 
 pub use self::{
     assets::Assets,
+    certificates::{Authority, Pair},
     control_plane::{ControlPlane, ControlPlaneOptions},
+    prometheus::{PrometheusOptions, PrometheusServer, backfill},
 };
 
 /// Why there is no control plane.

@@ -59,6 +59,9 @@ fn sample(at: Timestamp, cores: f64) -> Sample {
         cpu: Some(NanoCpu::from_cores(cores)),
         memory: Some(Bytes::mib(64)),
         throttled: None,
+        cpu_pressure: None,
+        memory_pressure: None,
+        oom_events: None,
     }
 }
 
