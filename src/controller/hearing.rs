@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn who_never_answered_is_silent_since_the_first_question() {
         let mut hearing = Hearing::default();
-        (1..=5).for_each(|minute| drop(hearing.failed("refused".to_owned(), after(minute))));
+        for minute in 1..=5 {
+            hearing.failed("refused".to_owned(), after(minute));
+        }
         assert_eq!(hearing.told(), (Some(after(1)), None));
     }
 

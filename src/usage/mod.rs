@@ -129,6 +129,7 @@ pub trait UsageSource: Send + Sync {
     fn fallback(&self) -> Option<Fallback> {
         None
     }
+
     /// What it would have answered at each sample interval after `from` and up to `until`, the oldest first. `None` if
     /// it has no memory. All is held in memory at once, so ask for an hour or a few at a time.
     async fn history(&self, _from: Timestamp, _until: Timestamp) -> Result<Option<Vec<Sample>>, Error> {
