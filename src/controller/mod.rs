@@ -16,6 +16,7 @@ pub mod decide;
 pub mod events;
 pub mod expectations;
 pub mod fence;
+pub mod figures;
 pub mod journal;
 mod kinds;
 pub mod latency;

@@ -180,7 +180,8 @@ fn still_holds(before: &ContainerStatusEntry, fresh: &ContainerStatusEntry, perc
     before.current == fresh.current && before.clamps == fresh.clamps && holds(cpu) && holds(memory)
 }
 
-fn count(applied: &Applied<'_>, workload: usize) -> PodCounts {
+/// The live Pods of one workload, an index into [`Observed::workloads`].
+pub(super) fn count(applied: &Applied<'_>, workload: usize) -> PodCounts {
     let mut counts = PodCounts::default();
     for pod in applied.pods.iter().filter(|pod| pod.workload == workload) {
         let view = &applied.observed.workloads[workload].pods[pod.pod].record.view;
@@ -236,4 +237,4 @@ fn length(value: &impl serde::Serialize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
