@@ -14,6 +14,8 @@ mod control_plane;
 #[cfg(test)]
 mod crd;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod sim_node;

@@ -32,7 +32,12 @@ const CONTAINER: [(&str, &str); 5] = [
 const INFO: Description = Description {
     stem: "tailor_policy",
     kind: Kind::Info,
-    labels: &[NAMESPACE, POLICY, ("strategy", "the policy's `spec.strategy`"), ("objective", "the policy's `spec.objective`")],
+    labels: &[
+        NAMESPACE,
+        POLICY,
+        ("strategy", "the policy's `spec.strategy`"),
+        ("objective", "the policy's `spec.objective`"),
+    ],
     help: "Which policies there are",
 };
 const READY: Description = Description {
