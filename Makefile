@@ -12,7 +12,7 @@ RIG_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -X k8s.io/component-base/
 	-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
 
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy unit doc deny generated generate audit tools rig
+.PHONY: help test fmt clippy unit doc deny generated generate audit tools rig pictures
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/'
@@ -43,7 +43,10 @@ generated: ## Generated files are up to date
 
 generate: ## Writes the generated files
 	$(CARGO) run --locked --quiet -- crd > crds/verticalresizepolicies.yaml
-	for page in metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done
+	for page in fields metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done
+
+pictures: tools rig ## Draws the dashboards anew, from a run of 40 minutes (needs Python with matplotlib; PYTHON names another)
+	KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$(RIG)}" $(CARGO) test --locked --test real -- --ignored pictures
 
 rig: ## Builds the real Kubernetes for the tests, unless it is there or KUBEBUILDER_ASSETS names another
 	@test -n "$$KUBEBUILDER_ASSETS" || cat $(RIG_SOURCES) | cmp -s - "$(RIG)/built-from" || $(MAKE) --no-print-directory $(RIG)/built-from

@@ -136,13 +136,14 @@ class Board:
             for found in ask(self.options.prometheus, "query_range", query=self.filled(target["expr"]), **times):
                 series.append((named(found, target.get("legendFormat")), found["values"]))
         series = [(name, values) for name, values in series if any(value != "NaN" for _, value in values)]
-        legend = 18 * min(3, math.ceil(sum(len(name) * 6.3 + 34 for name, _ in series) / (width - 30))) + 4
-        axes = self.area(left + 74, top + 4, width - 90, height - 32 - legend)
         unit, custom = panel["fieldConfig"]["defaults"]["unit"], panel["fieldConfig"]["defaults"]["custom"]
         stacked = custom["stacking"]["mode"] == "normal"
         if stacked:
-            # Those that are there most lie at the bottom.
+            # Those that are there most lie at the bottom, and those that are not there at all are left out.
+            series = [line for line in series if any(float(value) > 0 for _, value in line[1])]
             series = sorted(series, key=lambda line: -sum(float(value) for _, value in line[1]))
+        legend = 18 * min(4, math.ceil(sum(len(name) * 6.3 + 34 for name, _ in series) / (width - 30))) + 4
+        axes = self.area(left + 84, top + 4, width - 100, height - 32 - legend)
         ground = {}
         for number, (name, values) in enumerate(series):
             colour = COLOURS[number % len(COLOURS)]
@@ -158,17 +159,29 @@ class Board:
             axes.plot(at, numbers, dashed, color=colour, linewidth=1.4, label=name, drawstyle="steps-post")
         begin, end = (datetime.datetime.fromtimestamp(t, datetime.timezone.utc) for t in (self.start, self.end))
         axes.set_xlim(begin, end)
-        if panel["fieldConfig"]["defaults"].get("min") == 0:
-            axes.set_ylim(bottom=0, top=None if axes.get_ylim()[1] > 0 else 1)
-        axes.margins(y=0.1)
+        self.scale(axes, panel["fieldConfig"]["defaults"].get("min") == 0, unit)
+        axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(maxticks=6))
         axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M"))
-        axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
         axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: scaled(value, unit)))
         axes.tick_params(labelsize=8.5, colors=FAINT, length=0)
         axes.grid(color=LINE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.spines[:].set_visible(False)
         self.legend(axes, series, (left, top + height - legend - 2, width, legend))
+
+    def scale(self, axes, from_zero, unit):
+        """Ticks at round numbers, with room above the highest line."""
+        low, high = axes.dataLim.y0, axes.dataLim.y1
+        if not (math.isfinite(low) and math.isfinite(high)):
+            low, high = 0.0, 1.0
+        low = 0.0 if from_zero else low
+        room = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+        axes.set_ylim(low if from_zero else low - room, high + room)
+        if unit == "bytes":
+            step = 2 ** math.ceil(math.log2((high + room - low) / 5))
+            axes.yaxis.set_major_locator(matplotlib.ticker.MultipleLocator(step))
+        else:
+            axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
 
     def legend(self, axes, series, inner):
         """In rows from left to right, as far as there is room."""

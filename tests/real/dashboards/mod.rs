@@ -84,10 +84,7 @@ fn pictures() {
     let stay = scenario.duration.div_f64(scale);
     let guest = async |visit: Visit<'_>| {
         let prometheus = Prometheus::start(&assets, serve(visit).await).await;
-        let began = Instant::now();
-        while began.elapsed() < stay {
-            pause().await;
-        }
+        tokio::time::sleep(scenario.duration).await;
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut draw = Command::new(env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned()));
         draw.arg(root.join("tools/draw-dashboards.py")).arg("--prometheus").arg(&prometheus.url);
