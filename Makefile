@@ -12,7 +12,7 @@ RIG := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tailor/rig
 KINDS := verticalresizepolicies verticalresizecheckpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help test fmt clippy unit doc deny generated generate audit tools static rig
+.PHONY: help test fmt clippy unit doc deny generated generate audit tools pictures static rig
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/'
@@ -45,7 +45,10 @@ generate: rig ## Writes the generated files
 	for kind in $(KINDS); do $(CARGO) run --locked --quiet -- crd $$kind > crds/$$kind.yaml; done
 	cp crds/*.yaml charts/tailor/files/crds/
 	"$${KUBEBUILDER_ASSETS:-$(RIG)}/helm-docs" --log-level=warning --chart-search-root charts/tailor
-	for page in metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done
+	for page in fields metrics settings; do $(CARGO) run --locked --quiet -- docs $$page > docs/$$page.md; done
+
+pictures: tools rig ## Draws the dashboards anew, from a run of 40 minutes (needs Python with matplotlib; PYTHON names another)
+	KUBEBUILDER_ASSETS="$${KUBEBUILDER_ASSETS:-$(RIG)}" $(CARGO) test --locked --test real -- --ignored pictures
 
 # Of the files that the image is built from, and with the compiler's own C library. Unoptimized: it is about whether, not how fast.
 STATIC := $(shell uname -m)-unknown-linux-musl

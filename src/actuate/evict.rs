@@ -18,7 +18,7 @@ use super::{Error, PodKey, causes, retry_after};
 const TWO_BUDGETS: &str = "more than one PodDisruptionBudget matches the Pod, and the API server evicts none such";
 
 /// What became of an eviction.
-#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
 pub enum EvictOutcome {
     /// The Pod is being deleted.
     Evicted,

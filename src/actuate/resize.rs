@@ -23,7 +23,7 @@ use crate::{
 pub const FIELD_MANAGER: &str = "tailor";
 
 /// What became of a resize.
-#[derive(Clone, Debug, PartialEq, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, strum::IntoStaticStr, strum::VariantNames)]
 pub enum ResizeOutcome {
     /// The spec says so now; the Pod as the server returned it.
     Applied(Box<Pod>),

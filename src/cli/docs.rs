@@ -1,5 +1,7 @@
 //! `tailor docs`: prints the pages of docs/ that are made of the code.
 
+mod fields;
+
 use std::io::Write;
 
 use clap::Args as _;
@@ -17,6 +19,8 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Page {
+    /// docs/fields.md
+    Fields,
     /// docs/metrics.md
     Metrics,
     /// docs/settings.md
@@ -29,6 +33,7 @@ enum Page {
 /// It cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<()> {
     let page = match args.page {
+        Page::Fields => fields::page(),
         Page::Metrics => metrics::reference(),
         Page::Settings => settings_page(),
     };

@@ -56,6 +56,8 @@ pub struct AppliedPod {
     pub pod: usize,
     /// What it counts as now.
     pub state: PodState,
+    /// Why.
+    pub why: Why,
 }
 
 impl Applied<'_> {
@@ -85,7 +87,12 @@ pub async fn apply<'a>(context: &Context, observed: &'a Observed, decided: &Deci
         if let Some(at) = became.look_again {
             applied.look_at(at);
         }
-        applied.pods.push(AppliedPod { workload: decision.workload, pod: decision.pod, state: became.state });
+        applied.pods.push(AppliedPod {
+            workload: decision.workload,
+            pod: decision.pod,
+            state: became.state,
+            why: decision.plan.why,
+        });
     }
     applied
 }
@@ -136,7 +143,7 @@ impl Deed<'_> {
         let outcome = actuate::resize(&self.context.client, self.pod(), changes).await;
         let now = self.context.clock.now();
         if let Ok(outcome) = &outcome {
-            self.log_write(Action::Resize, outcome.into(), &describe(changes), outcome.said());
+            self.wrote(Action::Resize, outcome.into(), &describe(changes), outcome.said());
         }
         match outcome {
             Ok(ResizeOutcome::Applied(pod)) => self.resized(&pod, changes, now).await,
@@ -194,7 +201,7 @@ impl Deed<'_> {
             Ok(outcome) => outcome,
             Err(error) => return self.unanswered(Action::Evict, &error),
         };
-        self.log_write(Action::Evict, (&outcome).into(), "", outcome.said());
+        self.wrote(Action::Evict, (&outcome).into(), "", outcome.said());
         let wait = match &outcome {
             EvictOutcome::Evicted => return self.evicted().await,
             EvictOutcome::Gone => return Became::left(PodState::Other),
@@ -300,6 +307,7 @@ impl Deed<'_> {
     fn unanswered(&self, action: Action, error: &actuate::Error) -> Became {
         let (namespace, policy) = self.observed.policy.key();
         let (pod, reason) = (&self.view().name, self.decision.plan.why);
+        self.context.metrics.acted(&self.observed.policy.key(), (action.into(), "Unanswered", reason.into()));
         let error = error as &dyn std::error::Error;
         tracing::warn!(%namespace, %policy, %pod, %action, %reason, error, "no answer; it is tried again");
         Became::held(&self.hold(action, UNANSWERED_FOR, self.decision.state))
@@ -321,10 +329,12 @@ impl Deed<'_> {
         note(self.context.memory().pods.entry(self.view().uid.clone()).or_default());
     }
 
-    /// One line for each write, whatever became of it.
-    fn log_write(&self, action: Action, outcome: &'static str, changes: &str, said: &str) {
-        let (namespace, policy) = self.observed.policy.key();
+    /// Counts the write and logs a line of it, whatever became of it.
+    fn wrote(&self, action: Action, outcome: &'static str, changes: &str, said: &str) {
         let (pod, reason) = (&self.view().name, self.decision.plan.why);
+        let key = self.observed.policy.key();
+        self.context.metrics.acted(&key, (action.into(), outcome, reason.into()));
+        let (namespace, policy) = key;
         tracing::info!(%namespace, %policy, %pod, %action, %reason, outcome, changes, said, "wrote");
     }
 

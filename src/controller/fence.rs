@@ -14,10 +14,11 @@ use std::{
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, Request, Response, Uri};
 use kube::{Client, client::Body};
+use tokio::time::Instant;
 use tower::{BoxError, Service};
 
 use super::leadership::Leadership;
-use crate::telemetry::metrics::{Metrics, WriteOutcome, WriteTarget};
+use crate::telemetry::metrics::{Metrics, RequestOutcome, Verb, WriteTarget};
 
 /// A write that was not sent, or that was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,19 +47,38 @@ impl Fence {
         Client::new(fence, namespace)
     }
 
+    async fn read(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let verb = Verb::of(request.method(), request.uri());
+        let path = request.uri().path().to_owned();
+        let sent = Instant::now();
+        let answer = self.client.send(request).await;
+        let outcome = match &answer {
+            Ok(response) => RequestOutcome::of_status(response.status().as_u16()),
+            Err(_) => RequestOutcome::Unanswered,
+        };
+        self.metrics.asked(verb, outcome, sent.elapsed());
+        if (verb, outcome) == (Verb::Watch, RequestOutcome::Accepted) {
+            self.metrics.watch_taken_up(path.rsplit('/').next().unwrap_or_default());
+        }
+        Ok(answer?)
+    }
+
     async fn write(self, mut request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let target = WriteTarget::of_path(request.uri().path());
+        let verb = Verb::of(request.method(), request.uri());
         let Some(left) = self.leadership.time_to_write() else {
-            self.metrics.wrote(target, WriteOutcome::Fenced);
+            self.metrics.wrote(target, RequestOutcome::Fenced);
             return Err(Fenced::NotLeading.into());
         };
         *request.uri_mut() = within(request.uri(), left);
+        let sent = Instant::now();
         let answer = tokio::time::timeout(left, self.client.send(request)).await;
         let outcome = match &answer {
-            Ok(Ok(response)) => WriteOutcome::of_status(response.status().as_u16()),
-            Ok(Err(_)) | Err(_) => WriteOutcome::Unanswered,
+            Ok(Ok(response)) => RequestOutcome::of_status(response.status().as_u16()),
+            Ok(Err(_)) | Err(_) => RequestOutcome::Unanswered,
         };
         self.metrics.wrote(target, outcome);
+        self.metrics.asked(verb, outcome, sent.elapsed());
         Ok(answer.map_err(|_| Fenced::TooLate(left))??)
     }
 }
@@ -75,7 +95,7 @@ impl Service<Request<Body>> for Fence {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let fence = self.clone();
         if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-            return async move { Ok(fence.client.send(request).await?) }.boxed();
+            return fence.read(request).boxed();
         }
         fence.write(request).boxed()
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     context::Context,
@@ -218,6 +218,12 @@ impl Models {
         self.uses.get(uid)?.values().map(|last| last.received).max()
     }
 
+    /// The newest use of the container, unless it is too old to say anything about now.
+    pub fn newest_use(&self, uid: &str, container: &str, now: Timestamp) -> (Option<NanoCpu>, Option<Bytes>) {
+        let last = self.last_use(uid, container).filter(|last| now.duration_since(last.at) <= USE_TELLS);
+        last.map_or((None, None), |last| (last.cpu, last.memory))
+    }
+
     fn last_use(&self, uid: &str, container: &str) -> Option<&Use> {
         self.uses.get(uid)?.get(container)
     }
@@ -268,7 +274,10 @@ async fn listen(context: &Context) {
 }
 
 async fn learn_once(context: &Context) -> Vec<Touch> {
+    let asked = Instant::now();
     let samples = ask(context).await;
+    let brought = samples.as_ref().ok().map(|samples| (samples.len(), samples.iter().map(|sample| sample.at).max()));
+    context.metrics.read_usage(brought, asked.elapsed());
     let now = context.clock.now();
     let world = context.world();
     let mut models = context.models();

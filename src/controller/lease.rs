@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     telemetry::{
         health::Health,
-        metrics::{Metrics, WriteOutcome, WriteTarget},
+        metrics::{Metrics, RequestOutcome, WriteTarget},
     },
 };
 
@@ -193,9 +193,9 @@ impl Candidate {
 
     fn count(&self, answer: &Result<Lease, kube::Error>) {
         let outcome = match answer {
-            Ok(_) => WriteOutcome::Accepted,
-            Err(kube::Error::Api(status)) => WriteOutcome::of_status(status.code),
-            Err(_) => WriteOutcome::Unanswered,
+            Ok(_) => RequestOutcome::Accepted,
+            Err(kube::Error::Api(status)) => RequestOutcome::of_status(status.code),
+            Err(_) => RequestOutcome::Unanswered,
         };
         self.metrics.wrote(WriteTarget::Lease, outcome);
     }

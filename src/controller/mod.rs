@@ -18,6 +18,7 @@ pub mod decide;
 pub mod events;
 pub mod expectations;
 pub mod fence;
+pub mod figures;
 pub mod hearing;
 pub mod history;
 pub mod journal;

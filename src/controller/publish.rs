@@ -183,10 +183,11 @@ fn still_holds(before: &ContainerStatusEntry, fresh: &ContainerStatusEntry, perc
 }
 
 /// The Pods of each workload, by state.
-fn counts(applied: &Applied<'_>) -> Vec<PodCounts> {
+pub(super) fn counts(applied: &Applied<'_>) -> Vec<PodCounts> {
     (0..applied.observed.workloads.len()).map(|workload| count(applied, workload)).collect()
 }
 
+/// The live Pods of one workload, an index into [`Observed::workloads`].
 fn count(applied: &Applied<'_>, workload: usize) -> PodCounts {
     let mut counts = PodCounts::default();
     for pod in applied.pods.iter().filter(|pod| pod.workload == workload) {
@@ -231,4 +232,4 @@ fn length(value: &impl serde::Serialize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,12 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, runtime::controller};
+use tokio::time::Instant;
 
 use super::{
     apply::{Applied, apply},
     backoff::Doubling,
     context::Context,
     decide::decide,
+    figures,
     observe::observe,
     publish::publish,
     world::Key,
@@ -49,13 +51,16 @@ pub enum Error {
 pub async fn reconcile(policy: Arc<VerticalResizePolicy>, context: Arc<Context>) -> Result<controller::Action, Error> {
     let key = (policy.namespace().unwrap_or_default(), policy.name_any());
     let name = format!("{}/{}", key.0, key.1);
+    let waits = context.metrics.waits();
     let _pass = context.turnstile.enter(&name).await;
+    drop(waits);
     if context.is_stopping() {
         return Ok(controller::Action::await_change());
     }
     let _running = context.health.begins(&name);
+    let began = Instant::now();
     let ended = pass(&context, &key, &name).await;
-    context.metrics.passed(ended.as_ref().err().map(Into::into));
+    context.metrics.passed(ended.as_ref().err().map(Into::into), began.elapsed());
     ended
 }
 
@@ -63,6 +68,7 @@ async fn pass(context: &Context, key: &Key, name: &str) -> Result<controller::Ac
     // What it is now, not what it was when the pass was asked for.
     let Some(policy) = context.policy(key) else { return Ok(controller::Action::await_change()) };
     if policy.object.metadata.deletion_timestamp.is_some() {
+        context.metrics.keep_policies(|known| known != key);
         return Ok(controller::Action::await_change());
     }
     let uid = policy.object.uid().unwrap_or_default();
@@ -70,6 +76,7 @@ async fn pass(context: &Context, key: &Key, name: &str) -> Result<controller::Ac
     let observed = observe(context, policy).await.map_err(observe_error)?;
     let decided = decide(&observed, context.clock.now());
     let applied = apply(context, &observed, &decided).await;
+    figures::tell(context, &applied);
     let publish_error = |source| Error::Publish { policy: name.to_owned(), source: Box::new(source) };
     publish(context, &applied).await.map_err(publish_error)?;
     context.memory().policy(key, &uid).failures = 0;

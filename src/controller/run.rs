@@ -109,7 +109,7 @@ impl Controller {
     pub fn new(parts: Parts) -> Self {
         let (store, writer) = reflector::store();
         let standing = if parts.options.lease.is_some() { Standing::Standby } else { Standing::Alone };
-        let metrics: Arc<Metrics> = Arc::default();
+        let metrics = Arc::new(Metrics::new(parts.clock));
         let leadership = Leadership::new(standing, parts.clock, Arc::clone(&metrics));
         let unfenced = parts.client.clone();
         Self { context: Arc::new(Context::new(parts, leadership, metrics)), unfenced, store, writer }

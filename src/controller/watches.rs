@@ -84,6 +84,7 @@ async fn follow<K: Mirrored>(
     let (mut gone, mut trouble) = (BTreeSet::new(), Trouble::default());
     while let Some(event) = events.next().await {
         let Some(event) = trouble.usable(event) else { continue };
+        context.metrics.heard(&K::plural(&()));
         let is_complete = matches!(event, Event::InitDone);
         let touched = note(&context, event, &mut gone);
         context.trigger(&touched);
@@ -173,8 +174,14 @@ fn watch_policies(
         while let Some(event) = events.next().await {
             let Some(event) = trouble.usable(event) else { continue };
             store.apply_watcher_event(&event);
+            context.metrics.heard(&VerticalResizePolicy::plural(&()));
             let is_complete = matches!(event, Event::InitDone);
+            let removes = is_complete || matches!(event, Event::Delete(_));
             let touched = note(&context, event, &mut gone);
+            if removes {
+                let there: BTreeSet<Key> = context.world().policies.keys().cloned().collect();
+                context.metrics.keep_policies(|policy| there.contains(policy));
+            }
             context.trigger(&touched);
             if is_complete {
                 ready.send_replace(true);

@@ -2,13 +2,26 @@
 //!
 //! Each metric is described once, in [`ALL`]; it is registered from there, and docs/metrics.md is made of it. No label
 //! ever names a Pod, so that the number of series does not grow with the cluster. A new metric is an entry in [`ALL`], a
-//! field of [`Metrics`] and a method that records it.
+//! field of [`Metrics`] and a method that records it. What is known of each policy is in [`fits`], and what is read at
+//! the moment of a scrape in a collector of its own: ages, and what the kernel knows of the process.
 
-use std::{fmt::Write, time::Duration};
+mod ages;
+pub mod fits;
+mod process;
 
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{Method, Uri};
+use jiff::Timestamp;
 use prometheus_client::{
-    encoding::text::encode,
+    encoding::{DescriptorEncoder, MetricEncoder, text::encode},
     metrics::{
+        MetricType,
         counter::Counter,
         family::{Family, MetricConstructor},
         gauge::Gauge,
@@ -17,6 +30,13 @@ use prometheus_client::{
     },
     registry::{Metric, Registry},
 };
+
+use self::{
+    ages::Ages,
+    fits::{Deed, Fits, PolicyFits},
+    process::Process,
+};
+use crate::clock::Clock;
 
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
@@ -91,9 +111,46 @@ const STAGES: Description = Description {
     help: "How long each stage of a resize took: from the newest sample of the Pod to the accepted patch, from there \
            until the kubelet had allocated it, and from there until it was in force",
 };
+const WAITING: Description = Description {
+    stem: "tailor_passes_waiting",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Policies whose pass is due and waits for its turn",
+};
+const PASS_DURATION: Description = Description {
+    stem: "tailor_pass_duration_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: "How long passes took, from their turn on",
+};
+const REQUESTS: Description = Description {
+    stem: "tailor_api_request_duration_seconds",
+    kind: Kind::Histogram,
+    labels: &[
+        ("verb", "`get`, `list`, `watch`, `create`, `patch`, `update`, `delete`"),
+        ("outcome", "what became of the request, as of `tailor_api_writes_total`"),
+    ],
+    help: "How long the API server took to answer, to the head of the answer; without the lease's requests",
+};
+const READS: Description = Description {
+    stem: "tailor_usage_reads",
+    kind: Kind::Counter,
+    labels: &[("outcome", "`answered`, `empty`, `failed`")],
+    help: "Attempts to read usage; an empty answer is an outage, not idleness",
+};
+const READ_DURATION: Description = Description {
+    stem: "tailor_usage_read_duration_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: "How long it took to read usage, whatever came of it",
+};
 
-/// Every metric, by name.
-pub const ALL: [Description; 5] = [WRITES, BUILD, LEADER, PASSES, STAGES];
+/// What is described in this file.
+const HERE: &[Description] =
+    &[WRITES, BUILD, LEADER, PASSES, STAGES, WAITING, PASS_DURATION, REQUESTS, READS, READ_DURATION];
+
+/// Every metric.
+pub const ALL: [&[Description]; 5] = [HERE, &fits::OF_POLICIES, fits::OF_CONTAINERS, &ages::ALL, &process::ALL];
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
@@ -131,10 +188,10 @@ impl WriteTarget {
     }
 }
 
-/// What became of a write.
+/// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
 #[strum(serialize_all = "snake_case")]
-pub enum WriteOutcome {
+pub enum RequestOutcome {
     /// Done.
     Accepted,
     /// The object has changed (409).
@@ -151,7 +208,22 @@ pub enum WriteOutcome {
     Fenced,
 }
 
-impl WriteOutcome {
+impl Verb {
+    /// What this request does. Those that only read are named after what they read.
+    pub fn of(method: &Method, uri: &Uri) -> Self {
+        match method.as_str() {
+            "POST" => Self::Create,
+            "PATCH" => Self::Patch,
+            "PUT" => Self::Update,
+            "DELETE" => Self::Delete,
+            _ if uri.query().is_some_and(|query| query.split('&').any(|part| part == "watch=true")) => Self::Watch,
+            _ if uri.query().is_some_and(|query| query.split('&').any(|part| part.starts_with("limit="))) => Self::List,
+            _ => Self::Get,
+        }
+    }
+}
+
+impl RequestOutcome {
     /// What this answer means.
     pub fn of_status(code: u16) -> Self {
         match code {
@@ -162,6 +234,38 @@ impl WriteOutcome {
             _ => Self::Accepted,
         }
     }
+}
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum Verb {
+    /// Reads one object, or asks for something else than objects.
+    Get,
+    /// Reads a collection.
+    List,
+    /// Follows a collection.
+    Watch,
+    /// POST
+    Create,
+    /// PATCH
+    Patch,
+    /// PUT
+    Update,
+    /// DELETE
+    Delete,
+}
+
+/// What came of an attempt to read usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum UsageRead {
+    /// There are samples.
+    Answered,
+    /// There is none.
+    Empty,
+    /// There was no answer.
+    Failed,
 }
 
 /// A stage of a resize.
@@ -178,8 +282,9 @@ pub enum Stage {
 
 type Labels = Vec<(&'static str, &'static str)>;
 
-/// Seconds, from what a patch takes to what a Deferred resize waits.
-const SECONDS: [f64; 15] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1_800.0];
+/// Seconds, from what a pass takes that has nothing to do to what a Deferred resize waits.
+const SECONDS: [f64; 18] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1_800.0];
 
 #[derive(Clone, Copy, Debug)]
 struct InSeconds;
@@ -196,52 +301,131 @@ pub struct Metrics {
     registry: Registry,
     leader: Gauge,
     passes: Family<Labels, Counter>,
+    waiting: Gauge,
+    pass_duration: Histogram,
     writes: Family<Labels, Counter>,
+    requests: Family<Labels, Histogram, InSeconds>,
     stages: Family<Labels, Histogram, InSeconds>,
+    reads: Family<Labels, Counter>,
+    read_duration: Histogram,
+    fits: Arc<Fits>,
+    ages: Arc<Ages>,
 }
 
 impl Default for Metrics {
+    /// Ages are told by the machine's clock.
     fn default() -> Self {
-        let mut metrics = Self {
-            registry: Registry::default(),
-            leader: Gauge::default(),
-            passes: Family::default(),
-            writes: Family::default(),
-            stages: Family::new_with_constructor(InSeconds),
-        };
-        let build: Info<Labels> = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        register(&mut metrics.registry, BUILD, build);
-        register(&mut metrics.registry, LEADER, metrics.leader.clone());
-        register(&mut metrics.registry, PASSES, metrics.passes.clone());
-        register(&mut metrics.registry, WRITES, metrics.writes.clone());
-        register(&mut metrics.registry, STAGES, metrics.stages.clone());
-        metrics
+        Self::new(Clock::System)
     }
-}
-
-fn register(registry: &mut Registry, description: Description, metric: impl Metric) {
-    registry.register(description.stem, description.help, metric);
 }
 
 impl Metrics {
+    /// Nothing has happened yet. Ages are told by `clock`.
+    pub fn new(clock: Clock) -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            leader: Gauge::default(),
+            passes: Family::default(),
+            waiting: Gauge::default(),
+            pass_duration: InSeconds.new_metric(),
+            writes: Family::default(),
+            requests: Family::new_with_constructor(InSeconds),
+            stages: Family::new_with_constructor(InSeconds),
+            reads: Family::default(),
+            read_duration: InSeconds.new_metric(),
+            fits: Arc::default(),
+            ages: Arc::new(Ages::new(clock)),
+        };
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let build: Info<Labels> = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        register(&mut self.registry, BUILD, build);
+        register(&mut self.registry, LEADER, self.leader.clone());
+        register(&mut self.registry, PASSES, self.passes.clone());
+        register(&mut self.registry, WAITING, self.waiting.clone());
+        register(&mut self.registry, PASS_DURATION, self.pass_duration.clone());
+        register(&mut self.registry, WRITES, self.writes.clone());
+        register(&mut self.registry, REQUESTS, self.requests.clone());
+        register(&mut self.registry, STAGES, self.stages.clone());
+        register(&mut self.registry, READS, self.reads.clone());
+        register(&mut self.registry, READ_DURATION, self.read_duration.clone());
+        self.registry.register_collector(Box::new(Arc::clone(&self.fits)));
+        self.registry.register_collector(Box::new(Arc::clone(&self.ages)));
+        self.registry.register_collector(Box::new(Process));
+        self
+    }
+
     /// Whether this process may write now.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+        self.fits.leads(leads);
     }
 
-    /// A pass has ended; `failure` is the reason if it could not be finished.
-    pub fn passed(&self, failure: Option<&'static str>) {
+    /// A pass is due. Until what this returns is dropped, it waits for its turn.
+    pub fn waits(&self) -> Waiting {
+        self.waiting.inc();
+        Waiting(self.waiting.clone())
+    }
+
+    /// A pass has ended, so long after its turn had come; `failure` is the reason if it could not be finished.
+    pub fn passed(&self, failure: Option<&'static str>, took: Duration) {
         self.passes.get_or_create(&vec![("outcome", failure.unwrap_or("finished"))]).inc();
+        self.pass_duration.observe(took.as_secs_f64());
     }
 
     /// A write has ended.
-    pub fn wrote(&self, target: WriteTarget, outcome: WriteOutcome) {
+    pub fn wrote(&self, target: WriteTarget, outcome: RequestOutcome) {
         self.writes.get_or_create(&vec![("target", target.into()), ("outcome", outcome.into())]).inc();
+    }
+
+    /// The API server has answered, or has not.
+    pub fn asked(&self, verb: Verb, outcome: RequestOutcome, took: Duration) {
+        let labels = vec![("verb", verb.into()), ("outcome", outcome.into())];
+        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// A stage of a resize has ended.
     pub fn staged(&self, stage: Stage, took: Duration) {
         self.stages.get_or_create(&vec![("stage", stage.into())]).observe(took.as_secs_f64());
+    }
+
+    /// Usage was read: how many samples came and when the newest was taken, or none if that failed.
+    pub fn read_usage(&self, brought: Option<(usize, Option<Timestamp>)>, took: Duration) {
+        let read = match brought {
+            Some((0, _)) => UsageRead::Empty,
+            Some(_) => UsageRead::Answered,
+            None => UsageRead::Failed,
+        };
+        self.reads.get_or_create(&vec![("outcome", read.into())]).inc();
+        self.read_duration.observe(took.as_secs_f64());
+        self.ages.read(brought);
+    }
+
+    /// The watch of `resource` (`pods`) has brought something.
+    pub fn heard(&self, resource: &str) {
+        self.ages.heard(resource);
+    }
+
+    /// The API server has taken up a watch of `resource`.
+    pub fn watch_taken_up(&self, resource: &str) {
+        self.ages.taken_up(resource);
+    }
+
+    /// What a pass over a policy (namespace and name) has seen.
+    pub fn shows(&self, policy: &(String, String), fits: PolicyFits) {
+        self.fits.shows(policy, fits);
+    }
+
+    /// A resize or an eviction of this policy was sent.
+    pub fn acted(&self, policy: &(String, String), deed: Deed) {
+        self.fits.acted(policy, deed);
+    }
+
+    /// Tells nothing more of policies that are not there.
+    pub fn keep_policies(&self, is_there: impl Fn(&(String, String)) -> bool) {
+        self.fits.keep_only(is_there);
     }
 
     /// All of it, as OpenMetrics text.
@@ -252,109 +436,64 @@ impl Metrics {
     }
 }
 
+/// A pass that waits.
+#[derive(Debug)]
+pub struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn register(registry: &mut Registry, description: Description, metric: impl Metric) {
+    registry.register(description.stem, description.help, metric);
+}
+
+/// Begins a metric in a collector, as [`register`] would.
+fn begin<'a>(
+    encoder: &'a mut DescriptorEncoder<'_>,
+    description: &'static Description,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    let kind = match description.kind {
+        Kind::Counter => MetricType::Counter,
+        Kind::Gauge => MetricType::Gauge,
+        Kind::Histogram => MetricType::Histogram,
+        Kind::Info => MetricType::Info,
+    };
+    encoder.encode_descriptor(description.stem, &format!("{}.", description.help), None, kind)
+}
+
 /// docs/metrics.md
 pub fn reference() -> String {
     let mut page = String::from(
         "# Metrics\n\nTailor serves these at `/metrics` of `--listen`, as OpenMetrics text. No label names a Pod, so the \
-         number of series\ndoes not grow with the cluster. This page is written by `make generate`.\n\n| metric | type | \
-         labels | what it tells |\n|---|---|---|---|\n",
+         number of series\ndoes not grow with the cluster. For each covered container there are at most 20, and for each \
+         policy 9, one for each\nreason that its Pods have now, and one for each kind of action that was taken; a policy that \
+         is deleted leaves none. All\nothers are fixed. The leader alone tells of policies.\n\nLabels are those of the object \
+         that a series is about, so let Prometheus keep them (`honor_labels: true`); otherwise\n`namespace` and `container` \
+         are those of Tailor's own Pod. This page is written by `make generate`.\n\n| metric | type | labels | what it tells \
+         |\n|---|---|---|---|\n",
     );
-    let mut all = ALL.to_vec();
+    let mut all = ALL.concat();
     all.sort_by_key(Description::name);
-    for metric in all {
-        let labels = metric.labels.iter().map(|(name, values)| format!("`{name}`: {values}"));
+    let mut meanings = BTreeSet::new();
+    for metric in &all {
+        let labels = metric.labels.iter().map(|(name, values)| match values.starts_with('`') {
+            true => format!("`{name}`: {values}"),
+            false => format!("`{name}`"),
+        });
         let labels = labels.collect::<Vec<_>>().join("; ");
         writeln!(page, "| `{}` | {} | {labels} | {}. |", metric.name(), metric.kind, metric.help)
             .expect("a String takes all that is written to it");
+        meanings.extend(metric.labels.iter().filter(|(_, values)| !values.starts_with('`')));
+    }
+    page += "\n| label | what it is |\n|---|---|\n";
+    for (label, meaning) in meanings {
+        writeln!(page, "| `{label}` | {meaning} |").expect("a String takes all that is written to it");
     }
     page
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use strum::IntoEnumIterator;
-
-    use super::*;
-
-    /// Every metric with every label value.
-    fn full() -> String {
-        let metrics = Metrics::default();
-        metrics.leads(true);
-        for failure in [None, Some("observe_failed"), Some("publish_failed")] {
-            metrics.passed(failure);
-        }
-        for target in WriteTarget::iter() {
-            WriteOutcome::iter().for_each(|outcome| metrics.wrote(target, outcome));
-        }
-        Stage::iter().for_each(|stage| metrics.staged(stage, Duration::from_millis(300)));
-        metrics.text()
-    }
-
-    /// The labels of each series name, and their values.
-    fn seen(text: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
-        let mut seen: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let (series, _) = line.rsplit_once(' ').unwrap();
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let known = seen.entry(name.to_owned()).or_default();
-            for label in labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()) {
-                let (label, value) = label.split_once('=').unwrap();
-                known.entry(label.to_owned()).or_default().insert(value.trim_matches('"').to_owned());
-            }
-        }
-        seen
-    }
-
-    #[test]
-    fn what_is_served_is_what_is_described() {
-        let text = full();
-        let seen = seen(&text);
-        for metric in ALL {
-            let name = if metric.kind == Kind::Histogram { format!("{}_count", metric.name()) } else { metric.name() };
-            let labels = seen.get(&name).unwrap_or_else(|| panic!("{name} is not served:\n{text}"));
-            let described: BTreeSet<_> = metric.labels.iter().map(|(label, _)| (*label).to_owned()).collect();
-            assert_eq!(labels.keys().cloned().collect::<BTreeSet<_>>(), described, "labels of {name}");
-            for (label, values) in metric.labels.iter().filter(|(_, values)| values.starts_with('`')) {
-                let described: BTreeSet<_> = values.split(", ").map(|v| v.trim_matches('`').to_owned()).collect();
-                assert_eq!(labels[*label], described, "values of {label} of {name}");
-            }
-        }
-        let families = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!(families, ALL.len(), "each is described");
-        assert!(text.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn names_keep_to_the_conventions() {
-        for metric in ALL {
-            let name = metric.name();
-            assert!(name.starts_with("tailor_") && !name.contains("__"), "{name}");
-            assert!(metric.kind != Kind::Histogram || name.ends_with("_seconds"), "{name} has no unit");
-            assert!(!metric.labels.iter().any(|(label, _)| *label == "pod"), "{name} grows with the cluster");
-            assert!(!metric.help.ends_with('.'), "the text format adds the full stop of {name}");
-        }
-    }
-
-    #[test]
-    fn the_page_is_up_to_date() {
-        let page = include_str!("../../docs/metrics.md");
-        assert_eq!(page, reference(), "run `make generate`");
-    }
-
-    #[test]
-    fn a_write_is_known_by_its_path() {
-        for (path, target) in [
-            ("/api/v1/namespaces/shop/pods/web-0/resize", WriteTarget::Resize),
-            ("/api/v1/namespaces/shop/pods/web-0/eviction", WriteTarget::Eviction),
-            ("/apis/autoscaling.tailor.dev/v1alpha1/namespaces/a/verticalresizepolicies/b/status", WriteTarget::Status),
-            ("/apis/autoscaling.tailor.dev/v1alpha1/namespaces/a/verticalresizecheckpoints/b", WriteTarget::Checkpoint),
-            ("/api/v1/namespaces/shop/events", WriteTarget::Event),
-            ("/apis/coordination.k8s.io/v1/namespaces/a/leases/tailor", WriteTarget::Lease),
-            ("/api/v1/namespaces/shop/pods/web-0", WriteTarget::Other),
-        ] {
-            assert_eq!(WriteTarget::of_path(path), target, "{path}");
-        }
-    }
-}
+mod tests;

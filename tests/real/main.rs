@@ -18,6 +18,8 @@ mod control_plane;
 #[cfg(test)]
 mod crd;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod running;

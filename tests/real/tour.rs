@@ -109,7 +109,7 @@ fn the_tour_goes_as_it_is_told_on_a_real_cluster() {
     let Some(assets) = assets(&["kubectl", "kube-controller-manager", "kube-scheduler"]) else { return };
     let mut scenario = Scenario::named("playground").expect("it comes with Tailor").expect("it is right");
     scenario.time_scale = 60.0;
-    let guest = async |kubeconfig: &Path| take(&assets, kubeconfig).await;
+    let guest = async |visit: cluster::real::Visit<'_>| take(&assets, visit.kubeconfig).await;
     cluster::real::visit(&assets, &scenario, 1, guest).unwrap_or_else(|error| panic!("{error:?}"));
 }
 

@@ -8,12 +8,12 @@ use super::*;
 use crate::{
     api::{Clamp, ClampReason, ContainerPolicy, TargetRef},
     controller::{apply::AppliedPod, observe::PodSeen, owners::WorkloadId, policies::Policy, world::PodRecord},
-    plan::{ClusterView, PodHistory, WorkloadView},
+    plan::{ClusterView, PodHistory, Why, WorkloadView},
     recommend::Recommendation,
     resources::{Bytes, ContainerResources, MilliCpu, ResourceKind},
 };
 
-const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+pub const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 fn later() -> Timestamp {
     NOW + SignedDuration::from_hours(1)
@@ -51,7 +51,7 @@ fn pod(name: &str) -> PodSeen {
     }
 }
 
-fn workload(name: &str, milli: u64, pods: usize) -> Covered {
+pub fn workload(name: &str, milli: u64, pods: usize) -> Covered {
     Covered {
         id: WorkloadId::new("shop", "apps/v1", "Deployment", name),
         target: TargetRef { api_version: "apps/v1".to_owned(), kind: "Deployment".to_owned(), name: name.to_owned() },
@@ -61,7 +61,7 @@ fn workload(name: &str, milli: u64, pods: usize) -> Covered {
     }
 }
 
-fn observed(workloads: Vec<Covered>) -> Observed {
+pub fn observed(workloads: Vec<Covered>) -> Observed {
     let policy = json!({
         "apiVersion": "autoscaling.tailor.dev/v1alpha1",
         "kind": "VerticalResizePolicy",
@@ -92,7 +92,7 @@ fn with_state(
 ) -> VerticalResizePolicyStatus {
     let pods = observed.workloads.iter().enumerate();
     let pods = pods.flat_map(|(workload, covered)| (0..covered.pods.len()).map(move |pod| (workload, pod)));
-    let pods = pods.map(|(workload, pod)| AppliedPod { workload, pod, state }).collect();
+    let pods = pods.map(|(workload, pod)| AppliedPod { workload, pod, state, why: Why::Fits }).collect();
     let applied = Applied { observed, pods, last_action: None, look_again: None };
     status(&applied, old, (None, counts(&applied)), (Verdict::Fitting, "well"), at)
 }

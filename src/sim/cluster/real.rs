@@ -42,6 +42,7 @@ use crate::{
         witness::{self, Grants},
         workloads::Refusals,
     },
+    telemetry::http::Told,
 };
 
 /// How often progress is told, and Leases are renewed, in real time.
@@ -53,6 +54,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A control plane of our own, with what plays the rest of the cluster.
 struct Outside {
     sent: Arc<Sent>,
+    told: Told,
     /// Ends with this.
     _kubelets: Handle,
 }
@@ -91,19 +93,35 @@ pub fn run<F: Future<Output = ()>>(
     })
 }
 
-/// As [`run`], but the cluster is there for as long as `guest` stays, who gets the path of an administrator's kubeconfig.
+/// What a guest of [`visit`] gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// An administrator's kubeconfig.
+    pub kubeconfig: &'a Path,
+    /// What the controller tells of itself.
+    pub told: &'a Told,
+}
+
+/// As [`run`], but the cluster is there for as long as `guest` stays, however long the scenario is.
 ///
 /// # Errors
-/// There is no control plane, or the scenario could not be begun.
+/// There is no control plane, or the scenario could not go on.
 pub fn visit(
     assets: &Assets,
     scenario: &Scenario,
     seed: u64,
-    guest: impl AsyncFnOnce(&Path),
+    guest: impl AsyncFnOnce(Visit<'_>),
 ) -> Result<Outcome, Error> {
-    staged(assets, scenario, seed, pending, async |plane, _, _| {
-        guest(plane.kubeconfig()).await;
-        Ok(())
+    staged(assets, scenario, seed, pending, async |plane, cluster, scenario| {
+        let stays = pin!(guest(Visit { kubeconfig: plane.kubeconfig(), told: &cluster.site.told }));
+        let played = async {
+            cluster.play(scenario, TOLD_EVERY.mul_f64(scenario.time_scale), &mut Err, &mut |_| {}).await?;
+            pending::<Result<(), Error>>().await
+        };
+        match select(stays, Box::pin(played)).await {
+            Either::Left(((), _)) => Ok(()),
+            Either::Right((ended, _)) => ended,
+        }
     })
 }
 
@@ -187,6 +205,7 @@ async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<C
     let options = Options { sample_interval: scenario.sample_interval, ..Options::default() };
     let parts = Parts { client, source: source.clone(), clock, journal: notebook.clone(), options };
     let controller = Controller::new(parts);
+    let told = Told { health: controller.health(), metrics: controller.metrics() };
     let user = plane.client();
     let webhook = webhook::serve(user.clone(), controller.admission()).await;
     let webhook = webhook.map_err(setup("serve the admission webhook"))?;
@@ -206,7 +225,7 @@ async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<C
         ..kubelets::Options::new("simulate", Vec::new(), Arc::new(scenario.loads.seeded(scenario.start, seed)))
     };
     let kubelets = kubelets::spawn(plane.client(), options).await.map_err(setup("play the Nodes"))?;
-    let site = Outside { sent, _kubelets: kubelets };
+    let site = Outside { sent, told, _kubelets: kubelets };
     // Nobody but the real controllers could say which Pods they may not create.
     let seen = Seen { grants: Grants::default(), refusals: Refusals::default(), scored_after: UNSCORED };
     let witness = witness::spawn(plane.client(), clock, seen.grants.clone());
