@@ -24,9 +24,10 @@ use super::{
     watches,
 };
 use crate::{
-    actuate::Admission,
+    actuate::{Admission, Replacements},
     api::VerticalResizePolicy,
     clock::Clock,
+    plan::NewPods,
     telemetry::{health::Health, metrics::Metrics},
     usage::UsageSource,
 };
@@ -59,6 +60,9 @@ pub struct Options {
     pub lease: Option<LeaseOptions>,
     /// How long passes that have begun may go on after the end was asked for.
     pub shutdown_grace: Duration,
+    /// What new Pods get until [`Controller::replacements`] says otherwise. By default their size, as where
+    /// [`Controller::admission`] is asked about each of them.
+    pub new_pods: NewPods,
 }
 
 impl Default for Options {
@@ -69,6 +73,7 @@ impl Default for Options {
             namespace: None,
             lease: None,
             shutdown_grace: Duration::from_secs(10),
+            new_pods: NewPods::Sized,
         }
     }
 }
@@ -106,6 +111,11 @@ impl Controller {
         Arc::new(Admission::new(Arc::new(Sizer(Arc::clone(&self.context)))))
     }
 
+    /// Where it is told whether new Pods get their size. While they do not, no Pod is evicted for its size.
+    pub fn replacements(&self) -> Replacements {
+        self.context.replacements.clone()
+    }
+
     /// Whether it is alive and ready.
     pub fn health(&self) -> Health {
         self.context.health.clone()
@@ -140,6 +150,10 @@ impl Controller {
         tracing::info!("all watches are complete");
         context.health.is_ready_now();
         tasks.spawn(learn::run(Arc::clone(&context)));
+        if context.options.new_pods == NewPods::UnsizedNow {
+            let context = Arc::clone(&context);
+            tasks.spawn(async move { context.follow_replacements().await });
+        }
         let end = stand(&context, unfenced, &mut tasks);
         let finished = act(&context, &store, shutdown).await;
         if let Some((end, ended)) = end {

@@ -6,6 +6,7 @@
 
 use std::{fmt::Write, time::Duration};
 
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{
@@ -92,8 +93,34 @@ const STAGES: Description = Description {
            until the kubelet had allocated it, and from there until it was in force",
 };
 
+const REVIEWS: Description = Description {
+    stem: "tailor_admission_reviews",
+    kind: Kind::Counter,
+    labels: &[("outcome", "`sized`, `left_alone`, `probe`, `bad_request`, `too_large`, `too_slow`")],
+    help: "What the admission webhook was sent, by what became of it",
+};
+const REVIEW_DURATION: Description = Description {
+    stem: "tailor_admission_review_duration_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: "How long the admission webhook took from the head of a request to its answer",
+};
+const ADMISSION: Description = Description {
+    stem: "tailor_admission_available",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "1 while new Pods get their size, 0 while they do not and nothing is evicted for its size",
+};
+const CERTIFICATE: Description = Description {
+    stem: "tailor_webhook_certificate_expiry_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "When the certificate that the admission webhook shows expires; 0 while it has none",
+};
+
 /// Every metric, by name.
-pub const ALL: [Description; 5] = [WRITES, BUILD, LEADER, PASSES, STAGES];
+pub const ALL: [Description; 9] =
+    [WRITES, BUILD, LEADER, PASSES, STAGES, REVIEWS, REVIEW_DURATION, ADMISSION, CERTIFICATE];
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
@@ -161,6 +188,24 @@ impl WriteOutcome {
     }
 }
 
+/// What became of what the admission webhook was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum ReviewOutcome {
+    /// A Pod got another size.
+    Sized,
+    /// A Pod stays as it is.
+    LeftAlone,
+    /// It was asked whether the webhook works.
+    Probe,
+    /// Not a review.
+    BadRequest,
+    /// Too many bytes.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+}
+
 /// A stage of a resize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumIter)]
 #[strum(serialize_all = "snake_case")]
@@ -187,6 +232,9 @@ impl MetricConstructor<Histogram> for InSeconds {
     }
 }
 
+/// Seconds, from what an answer takes to what a webhook may.
+const REVIEW_SECONDS: [f64; 9] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 0.5, 2.0];
+
 /// The metrics of one controller.
 #[derive(Debug)]
 pub struct Metrics {
@@ -195,6 +243,10 @@ pub struct Metrics {
     passes: Family<Labels, Counter>,
     writes: Family<Labels, Counter>,
     stages: Family<Labels, Histogram, InSeconds>,
+    reviews: Family<Labels, Counter>,
+    review_duration: Histogram,
+    admission: Gauge,
+    certificate: Gauge,
 }
 
 impl Default for Metrics {
@@ -205,6 +257,10 @@ impl Default for Metrics {
             passes: Family::default(),
             writes: Family::default(),
             stages: Family::new_with_constructor(InSeconds),
+            reviews: Family::default(),
+            review_duration: Histogram::new(REVIEW_SECONDS),
+            admission: Gauge::default(),
+            certificate: Gauge::default(),
         };
         let build: Info<Labels> = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         register(&mut metrics.registry, BUILD, build);
@@ -212,6 +268,10 @@ impl Default for Metrics {
         register(&mut metrics.registry, PASSES, metrics.passes.clone());
         register(&mut metrics.registry, WRITES, metrics.writes.clone());
         register(&mut metrics.registry, STAGES, metrics.stages.clone());
+        register(&mut metrics.registry, REVIEWS, metrics.reviews.clone());
+        register(&mut metrics.registry, REVIEW_DURATION, metrics.review_duration.clone());
+        register(&mut metrics.registry, ADMISSION, metrics.admission.clone());
+        register(&mut metrics.registry, CERTIFICATE, metrics.certificate.clone());
         metrics
     }
 }
@@ -239,6 +299,27 @@ impl Metrics {
     /// A stage of a resize has ended.
     pub fn staged(&self, stage: Stage, took: Duration) {
         self.stages.get_or_create(&vec![("stage", stage.into())]).observe(took.as_secs_f64());
+    }
+
+    /// A review was answered.
+    pub fn reviewed(&self, outcome: ReviewOutcome, took: Duration) {
+        self.turned_away(outcome);
+        self.review_duration.observe(took.as_secs_f64());
+    }
+
+    /// What was sent to the webhook got no answer that took any time.
+    pub fn turned_away(&self, outcome: ReviewOutcome) {
+        self.reviews.get_or_create(&vec![("outcome", outcome.into())]).inc();
+    }
+
+    /// Whether new Pods get their size now.
+    pub fn admits(&self, admits: bool) {
+        self.admission.set(i64::from(admits));
+    }
+
+    /// When the certificate that the webhook shows expires.
+    pub fn certificate_expires(&self, at: Timestamp) {
+        self.certificate.set(at.as_second());
     }
 
     /// All of it, as OpenMetrics text.
@@ -286,6 +367,7 @@ mod tests {
             WriteOutcome::iter().for_each(|outcome| metrics.wrote(target, outcome));
         }
         Stage::iter().for_each(|stage| metrics.staged(stage, Duration::from_millis(300)));
+        ReviewOutcome::iter().for_each(|outcome| metrics.reviewed(outcome, Duration::from_millis(1)));
         metrics.text()
     }
 

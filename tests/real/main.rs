@@ -24,4 +24,6 @@ mod support;
 #[cfg(test)]
 mod tour;
 #[cfg(test)]
+mod webhook;
+#[cfg(test)]
 mod wire;
