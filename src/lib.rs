@@ -16,6 +16,7 @@
 //! | [`actuate`] | every write to a Pod: resize, evict, and the admission patch for new Pods |
 //! | [`telemetry`] | logs and metrics of Tailor itself |
 //! | [`controller`] | watches, learns, reconciles, publishes |
+//! | [`webhook`] | admission as an HTTPS server with certificates of its own, and whether it works |
 //! | [`sim`] | the embedded cluster in which the same controller runs under simulated time |
 //! | [`cli`] | the command line: a file per subcommand |
 
@@ -32,3 +33,4 @@ pub mod sim;
 pub mod telemetry;
 pub mod tls;
 pub mod usage;
+pub mod webhook;

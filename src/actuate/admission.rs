@@ -59,11 +59,13 @@ impl Admission {
     }
 }
 
-/// The patch that gives the Pod these sizes; empty where it has them, or where its QoS class would change.
+/// The patch that gives the Pod these sizes; empty where it has them, or where the Pod would be refused or get another QoS
+/// class.
 fn resources_patch(pod: &Pod, view: &PodView, sizes: &[(String, ContainerResources)]) -> Patch {
     let size = |name: &str| sizes.iter().find(|(sized, _)| sized == name).map(|(_, size)| *size);
     let unchanged = view.qos_with(|c| size(&c.name).unwrap_or(c.desired)) == view.qos_with(|c| c.desired);
-    let may_change = unchanged && !view.pod_level && !view.mirror && !view.windows;
+    let valid = view.containers.iter().all(|c| size(&c.name).is_none_or(|size| is_valid(c.desired, size)));
+    let may_change = unchanged && valid && !view.pod_level && !view.mirror && !view.windows;
     let mut operations = Vec::new();
     for container in view.containers.iter().filter(|_| may_change) {
         let Some(size) = size(&container.name) else { continue };
@@ -83,6 +85,22 @@ fn resources_patch(pod: &Pod, view: &PodView, sizes: &[(String, ContainerResourc
         }
     }
     Patch(operations)
+}
+
+/// Whether no request is above its limit once what is there in `from` is as in `to`.
+fn is_valid(from: ContainerResources, to: ContainerResources) -> bool {
+    let after = |from: Resources, to: Resources| from.zip(to, kept, kept);
+    let (requests, limits) = (after(from.requests, to.requests), after(from.limits, to.limits));
+    !is_above(requests.cpu, limits.cpu) && !is_above(requests.memory, limits.memory)
+}
+
+/// What a patch makes of an amount: only what is there is ever changed.
+fn kept<T>(from: Option<T>, to: Option<T>) -> Option<T> {
+    from.map(|from| to.unwrap_or(from))
+}
+
+fn is_above<T: Copy + Ord>(request: Option<T>, limit: Option<T>) -> bool {
+    limit.is_some() && request > limit
 }
 
 /// What is there in `from` and differs in `to`.
@@ -186,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_that_would_be_refused_is_let_through() {
+        let own = json!({ "requests": { "cpu": "100m", "memory": "64Mi" }, "limits": { "cpu": "500m" } });
+        let above_a_limit_that_stays = sizes(BIG, Resources::default());
+        assert_eq!(patched(&pod(&own), above_a_limit_that_stays), None);
+        let above_its_new_limit = sizes(BIG, Resources::new(MilliCpu(749), Bytes::mib(96)));
+        assert_eq!(patched(&pod(&own), above_its_new_limit), None);
+        assert!(patched(&pod(&own), sizes(BIG, Resources::new(MilliCpu(750), Bytes::mib(96)))).is_some());
+    }
+
+    #[test]
     fn what_is_not_a_new_pod_is_let_through() {
         let object = pod(&json!({ "requests": { "cpu": "100m", "memory": "64Mi" } }));
         let admission = Admission::new(Arc::new(Fixed(sizes(BIG, Resources::default()))));
@@ -207,7 +235,10 @@ mod tests {
     proptest! {
         #[test]
         fn only_amounts_that_are_there_are_ever_patched(
-            own in (amounts(), amounts()),
+            own in (amounts(), amounts()).prop_filter("it is valid", |(requests, limits)| {
+                let own = ContainerResources { requests: *requests, limits: *limits };
+                is_valid(own, own)
+            }),
             size in (amounts(), amounts()),
         ) {
             let object = pod(&json!({ "requests": own.0, "limits": own.1 }));
@@ -224,7 +255,13 @@ mod tests {
             let mut patched = object.clone();
             json_patch::patch(&mut patched, &patch).unwrap();
             let class = |object: Value| -> QosClass { PodView::try_from(&serde_json::from_value::<Pod>(object).unwrap()).unwrap().qos };
-            prop_assert_eq!(class(patched), class(object));
+            prop_assert_eq!(class(patched.clone()), class(object));
+            let view = PodView::try_from(&serde_json::from_value::<Pod>(patched).unwrap()).unwrap();
+            for container in &view.containers {
+                let (requests, limits) = (container.desired.requests, container.desired.limits);
+                prop_assert!(limits.cpu.is_none() || requests.cpu <= limits.cpu);
+                prop_assert!(limits.memory.is_none() || requests.memory <= limits.memory);
+            }
         }
     }
 }

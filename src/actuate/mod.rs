@@ -1,10 +1,11 @@
 //! Every write to a Pod, and nothing that decides: [`resize()`] in place, [`evict()`], and the [`admission`] patch that
-//! gives new Pods their size.
+//! gives new Pods their size; [`Replacements`] says whether they get it.
 //!
 //! What the API server answers is turned into an enum once, here, so that callers match on it and never on a message.
 
 pub mod admission;
 pub mod evict;
+pub mod replacements;
 pub mod resize;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use self::{
     admission::{Admission, NewPodSizes},
     evict::{EvictOutcome, evict},
+    replacements::Replacements,
     resize::{ResizeOutcome, resize},
 };
 

@@ -13,7 +13,7 @@ use clap::ArgAction;
 use kube::{Client, Config};
 use tokio::task::JoinHandle;
 
-use super::{Failure, prometheus::PrometheusArgs, signals::told_to_end};
+use super::{Failure, admission, prometheus::PrometheusArgs, signals::told_to_end};
 use crate::{
     clock::Clock,
     controller::{Controller, LeaseOptions, NoJournal, Options, Parts, Timing},
@@ -27,6 +27,7 @@ use crate::{
         failover::Failover,
         metrics_api::{self, MetricsApi},
     },
+    webhook,
 };
 
 /// Where the kubelet puts the namespace of a Pod's ServiceAccount; there is none outside of a cluster.
@@ -91,6 +92,8 @@ pub struct Args {
     #[arg(long, env = "TAILOR_SHUTDOWN_GRACE", value_name = "SECONDS", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=300))]
     shutdown_grace: u64,
+    #[command(flatten)]
+    admission: admission::Args,
     /// How log lines look.
     #[arg(long, env = "TAILOR_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
@@ -129,7 +132,8 @@ impl Args {
     /// What one setting asks of another.
     fn check(&self) -> anyhow::Result<()> {
         self.timing().checked().map_err(|problem| anyhow!("{problem}; see --lease-duration and those beside it"))?;
-        self.prometheus.check()
+        self.prometheus.check()?;
+        self.admission.check()
     }
 
     fn timing(&self) -> Timing {
@@ -141,14 +145,9 @@ impl Args {
     }
 
     fn options(&self, client: &Client) -> Options {
-        let own_namespace = fs::read_to_string(OWN_NAMESPACE).ok().map(|name| name.trim().to_owned());
-        let elect = self.leader_elect.unwrap_or(own_namespace.is_some());
+        let elect = self.leader_elect.unwrap_or(own_namespace().is_some());
         let lease = elect.then(|| LeaseOptions {
-            namespace: self
-                .lease_namespace
-                .clone()
-                .or(own_namespace)
-                .unwrap_or_else(|| client.default_namespace().to_owned()),
+            namespace: self.lease_namespace(client),
             name: self.lease_name.clone(),
             identity: identity(),
             timing: self.timing(),
@@ -161,8 +160,14 @@ impl Args {
             shutdown_grace: Duration::from_secs(self.shutdown_grace),
             checkpoints: self.checkpoints,
             history: Duration::from_hours(self.history),
+            new_pods: self.admission.new_pods(),
             ..Options::default()
         }
+    }
+
+    fn lease_namespace(&self, client: &Client) -> String {
+        let chosen = self.lease_namespace.clone().or_else(own_namespace);
+        chosen.unwrap_or_else(|| client.default_namespace().to_owned())
     }
 
     /// Prometheus where there is one, and else what every cluster has.
@@ -180,6 +185,11 @@ impl Args {
     }
 }
 
+/// The namespace of the Pod that this runs in, if it runs in one.
+fn own_namespace() -> Option<String> {
+    fs::read_to_string(OWN_NAMESPACE).ok().map(|name| name.trim().to_owned())
+}
+
 /// The Pod's name, or the machine's, and what no other process has, nor this one after a restart.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").or_else(|_| fs::read_to_string("/etc/hostname")).unwrap_or_default();
@@ -193,15 +203,21 @@ async fn control(args: &Args) -> anyhow::Result<()> {
     let (server, version, config) = (version.git_version, env!("CARGO_PKG_VERSION"), args.config.as_deref());
     tracing::info!(%server, version, config, "tailor starts");
     let (source, options) = (args.source(&client).await?, args.options(&client));
-    let parts = Parts { client, source, clock: Clock::System, journal: Arc::new(NoJournal), options };
+    let webhook = args.admission.webhook(&args.lease_namespace(&client), &args.lease_name);
+    let parts = Parts { client: client.clone(), source, clock: Clock::System, journal: Arc::new(NoJournal), options };
     let controller = Controller::new(parts);
     let served = serve(args.listen, &controller).await?;
+    let webhook = match webhook {
+        Some(options) => Some(webhook::start(&controller, client, Clock::System, options).await?),
+        None => None,
+    };
     let told_to_end = told_to_end()?;
     let shutdown = async {
         told_to_end.await;
         tracing::info!("tailor ends: passes that have begun are finished");
     };
     let ended = controller.run(shutdown).await;
+    drop(webhook);
     if let Some(served) = served {
         served.abort();
     }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed at work, 2 for what the user must mend: arguments (as clap has it), files, scenarios.
 //! An error is printed as a chain, from what was being done to what went wrong.
 
+pub mod admission;
 pub mod controller;
 pub mod crd;
 pub mod docs;

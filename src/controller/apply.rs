@@ -45,6 +45,8 @@ pub struct Applied<'a> {
     pub last_action: Option<LastAction>,
     /// When to look again at the latest.
     pub look_again: Option<Timestamp>,
+    /// What keeps new Pods from their size, if a Pod is not evicted for that.
+    pub held_by_admission: Option<Why>,
 }
 
 /// What became of one Pod.
@@ -67,7 +69,10 @@ impl Applied<'_> {
 }
 /// Does what was decided, in order; what becomes of one Pod stops no other.
 pub async fn apply<'a>(context: &Context, observed: &'a Observed, decided: &Decided) -> Applied<'a> {
-    let mut applied = Applied { observed, pods: Vec::new(), last_action: None, look_again: decided.look_again };
+    let whys = decided.decisions.iter().map(|decision| decision.plan.why);
+    let held_by_admission = whys.filter(|why| why.is_about_admission()).min();
+    let mut applied =
+        Applied { observed, pods: Vec::new(), last_action: None, look_again: decided.look_again, held_by_admission };
     for decision in &decided.decisions {
         let (covered, seen) = decision.subject(observed);
         let deed = Deed { context, observed, covered, seen, decision };
@@ -263,6 +268,7 @@ impl Deed<'_> {
         let kubelet = resize.pending.as_ref().map(|(_, message)| message.as_str());
         let failure = resize.in_progress.as_ref().and_then(Option::as_deref);
         match state {
+            _ if why.is_about_admission() => self.met(Action::EvictRefused, why, "").await,
             PodState::Deferred => self.met(Action::Defer, why, kubelet.unwrap_or_default()).await,
             PodState::Infeasible => self.met(Action::Infeasible, why, kubelet.unwrap_or_default()).await,
             PodState::Error => self.met(Action::Error, why, failure.unwrap_or_default()).await,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::observe::Observed;
-use crate::api::PodCounts;
+use crate::{api::PodCounts, plan::Why};
 
 /// The longest message: a status is bounded whatever an error says.
 const LONGEST_MESSAGE: usize = 512;
@@ -29,11 +29,15 @@ pub enum Verdict {
     UsageUnavailable,
     /// Nothing is known yet of what the workloads use.
     NoSamples,
+    /// Pods that should be evicted are not, for new ones do not get their size now.
+    AdmissionUnavailable,
+    /// Pods that should be evicted are not, for nothing is set up to give new ones their size.
+    AdmissionOff,
 }
 
 impl Verdict {
     /// How the policy fares, and what that means in a sentence.
-    pub fn of(observed: &Observed, pods: PodCounts) -> (Self, String) {
+    pub fn of(observed: &Observed, pods: PodCounts, held_by_admission: Option<Why>) -> (Self, String) {
         let policy = &observed.policy;
         let (namespace, _) = policy.key();
         if let Some(problem) = &policy.problem {
@@ -73,20 +77,30 @@ impl Verdict {
         if fits.all(|fit| !fit.is_known) {
             return (Self::NoSamples, "nothing is known yet of what the workloads use".to_owned());
         }
+        if let Some(why) = held_by_admission {
+            let verdict = if why == Why::AdmissionOff { Self::AdmissionOff } else { Self::AdmissionUnavailable };
+            return (verdict, format!("Pods wait to be evicted. {} See docs/admission.md", why.describe()));
+        }
         (Self::Fitting, fitting(pods))
     }
 
     /// Whether only somebody's edit helps.
     fn is_stalled(self) -> bool {
         match self {
-            Self::InvalidSpec | Self::Conflict | Self::ResizeUnsupported | Self::NodesTooOld => true,
-            Self::Fitting | Self::TargetNotFound | Self::UsageUnavailable | Self::NoSamples => false,
+            Self::InvalidSpec | Self::Conflict | Self::ResizeUnsupported | Self::NodesTooOld | Self::AdmissionOff => {
+                true
+            }
+            Self::Fitting
+            | Self::TargetNotFound
+            | Self::UsageUnavailable
+            | Self::NoSamples
+            | Self::AdmissionUnavailable => false,
         }
     }
 
     /// Whether it needs somebody's attention (and so is worth an Event).
     pub fn is_warning(self) -> bool {
-        self.is_stalled() || matches!(self, Self::TargetNotFound | Self::UsageUnavailable)
+        self.is_stalled() || matches!(self, Self::TargetNotFound | Self::UsageUnavailable | Self::AdmissionUnavailable)
     }
 }
 

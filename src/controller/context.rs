@@ -28,8 +28,10 @@ use super::{
     world::{Key, Touch, World},
 };
 use crate::{
+    actuate::Replacements,
     api::VerticalResizePolicy,
     clock::Clock,
+    plan::NewPods,
     telemetry::{health::Health, metrics::Metrics},
     usage::UsageSource,
 };
@@ -53,6 +55,8 @@ pub struct Context {
     pub turnstile: Turnstile,
     /// The right to write.
     pub leadership: Leadership,
+    /// Whether new Pods get their size.
+    pub replacements: Replacements,
     /// Whether the process is alive and ready.
     pub health: Health,
     /// What is counted.
@@ -77,6 +81,7 @@ impl Context {
             turnstile: Turnstile::new(parts.options.concurrency),
             client: Fence::around(&parts.client, leadership.clone(), Arc::clone(&metrics)),
             leadership,
+            replacements: Replacements::new(parts.options.new_pods),
             health: Health::default(),
             metrics,
             source: parts.source,
@@ -151,6 +156,17 @@ impl Context {
         if let Some(passes) = &*locked(&self.passes) {
             // The receiver is gone while this process stands by, or stops.
             let _ = passes.unbounded_send(ObjectRef::new(name).within(namespace));
+        }
+    }
+
+    /// Has every policy looked at whenever it is another answer whether new Pods get their size.
+    pub async fn follow_replacements(&self) {
+        let mut known = self.replacements.now();
+        loop {
+            known = self.replacements.changed(known).await;
+            let is_sized = known == NewPods::Sized;
+            tracing::info!(is_sized, "whether new Pods get their size has changed");
+            self.trigger(&[Touch::All]);
         }
     }
 

@@ -40,7 +40,7 @@ fn figures(applied: &Applied<'_>, uses: &Uses<'_>) -> PolicyFits {
     let observed = applied.observed;
     let spec = &observed.policy.object.spec;
     let pods: PodCounts = counts(applied).into_iter().sum();
-    let (verdict, _) = Verdict::of(observed, pods);
+    let (verdict, _) = Verdict::of(observed, pods, applied.held_by_admission);
     let mut fits = PolicyFits {
         strategy: spec.strategy.into(),
         objective: spec.objective.into(),

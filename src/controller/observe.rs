@@ -118,7 +118,9 @@ fn look(context: &Context, policy: Arc<Policy>, resize_served: bool) -> Observed
     let watched = context.options.watch_nodes;
     let nodes = names.into_iter().filter_map(|name| Some((name.clone(), node(&world, &name, watched)?))).collect();
     let covered = memory.pods.len();
-    let cluster = ClusterView { resize_served, eviction_tokens: memory.disruptions_allowed(covered, now) };
+    let new_pods = context.replacements.now();
+    let eviction_tokens = memory.disruptions_allowed(covered, now);
+    let cluster = ClusterView { resize_served, new_pods, eviction_tokens };
     Observed {
         nodes,
         cluster,

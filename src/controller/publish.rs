@@ -48,7 +48,7 @@ pub async fn publish(context: &Context, applied: &Applied<'_>) -> Result<(), kub
     let old = published.or_else(|| policy.object.status.clone()).unwrap_or_default();
     let last_action = last_action.or_else(|| old.last_action.clone());
     let counts = counts(applied);
-    let verdict = Verdict::of(applied.observed, counts.iter().copied().sum());
+    let verdict = Verdict::of(applied.observed, counts.iter().copied().sum(), applied.held_by_admission);
     let status = status(applied, &old, (last_action, counts), (verdict.0, &verdict.1), now);
     if status != old {
         write(context, &policy.object, &status).await?;

@@ -29,9 +29,10 @@ use super::{
     watches,
 };
 use crate::{
-    actuate::Admission,
+    actuate::{Admission, Replacements},
     api::VerticalResizePolicy,
     clock::Clock,
+    plan::NewPods,
     telemetry::{health::Health, metrics::Metrics},
     usage::UsageSource,
 };
@@ -70,6 +71,9 @@ pub struct Options {
     pub checkpoints: bool,
     /// How far back history is read at start, where nothing is known; zero reads none.
     pub history: Duration,
+    /// What new Pods get until [`Controller::replacements`] says otherwise. By default their size, as where
+    /// [`Controller::admission`] is asked about each of them.
+    pub new_pods: NewPods,
 }
 
 impl Default for Options {
@@ -83,6 +87,7 @@ impl Default for Options {
             shutdown_grace: Duration::from_secs(10),
             checkpoints: false,
             history: Duration::ZERO,
+            new_pods: NewPods::Sized,
         }
     }
 }
@@ -120,6 +125,11 @@ impl Controller {
         Arc::new(Admission::new(Arc::new(Sizer(Arc::clone(&self.context)))))
     }
 
+    /// Where it is told whether new Pods get their size. While they do not, no Pod is evicted for its size.
+    pub fn replacements(&self) -> Replacements {
+        self.context.replacements.clone()
+    }
+
     /// Whether it is alive and ready.
     pub fn health(&self) -> Health {
         self.context.health.clone()
@@ -155,6 +165,10 @@ impl Controller {
         tracing::info!("all watches are complete");
         context.health.is_ready_now();
         tasks.spawn(learn::run(Arc::clone(&context)));
+        if context.options.new_pods == NewPods::UnsizedNow {
+            let context = Arc::clone(&context);
+            tasks.spawn(async move { context.follow_replacements().await });
+        }
         let end = stand(&context, unfenced, &mut tasks);
         let finished = act(&context, &store, may_keep, shutdown).await;
         if let Some((end, ended)) = end {

@@ -17,7 +17,7 @@ pub(super) fn allowed(situation: &Situation<'_>, wanted: Resources) -> Result<()
         Err(Why::NoNodeLargeEnough)
     } else if workload.live < min_replicas {
         Err(Why::MinReplicas)
-    } else if let Some(why) = workload.evictions_blocked {
+    } else if let Some(why) = situation.cluster.new_pods.barrier().or(workload.evictions_blocked) {
         Err(why)
     } else {
         disruption_allowed(situation)
@@ -46,7 +46,10 @@ pub(super) fn disruption_allowed(situation: &Situation<'_>) -> Result<(), Why> {
 
 /// Whether no waiting will ever allow it, as far as can be told.
 pub(super) fn is_lasting(barrier: Why) -> bool {
-    matches!(barrier, Why::NothingRecreatesPod | Why::NodeUnknown | Why::NoNodeLargeEnough | Why::MinReplicas)
+    matches!(
+        barrier,
+        Why::NothingRecreatesPod | Why::NodeUnknown | Why::NoNodeLargeEnough | Why::MinReplicas | Why::AdmissionOff
+    )
 }
 
 /// A number of Pods; a share is rounded down, but one Pod at least unless it is 0%.

@@ -63,11 +63,36 @@ pub struct WorkloadView {
     pub evictions_blocked: Option<Why>,
 }
 
+/// What becomes of the size of a Pod that is created now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewPods {
+    /// It gets the size that it should have.
+    #[default]
+    Sized,
+    /// It keeps its template's size, for admission is not to be had now.
+    UnsizedNow,
+    /// It keeps its template's size, for nothing is set up to give it another.
+    Unsized,
+}
+
+impl NewPods {
+    /// Why no Pod may be evicted so that it comes back at another size, if so.
+    pub fn barrier(self) -> Option<Why> {
+        match self {
+            Self::Sized => None,
+            Self::UnsizedNow => Some(Why::AdmissionUnavailable),
+            Self::Unsized => Some(Why::AdmissionOff),
+        }
+    }
+}
+
 /// The cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterView {
     /// Whether the API server serves `pods/resize`.
     pub resize_served: bool,
+    /// What an evicted Pod's replacement would get.
+    pub new_pods: NewPods,
     /// How many evictions the [`Budget`] allows now.
     pub eviction_tokens: u32,
 }

@@ -97,7 +97,7 @@ impl Scene {
                 recreates: true,
                 evictions_blocked: None,
             },
-            cluster: ClusterView { resize_served: true, eviction_tokens: 1 },
+            cluster: ClusterView { resize_served: true, new_pods: NewPods::Sized, eviction_tokens: 1 },
         };
         scene.wish(500, 512);
         scene

@@ -78,6 +78,10 @@ pub enum Why {
     NothingRecreatesPod,
     /// Waits: the replacement would not get its new size.
     ReplacementUnsized,
+    /// Waits: the API server cannot have new Pods sized now.
+    AdmissionUnavailable,
+    /// Waits: nothing is set up to size new Pods.
+    AdmissionOff,
     /// Resized: it uses more than it has.
     Shortage,
     /// Resized: grows with its use.
@@ -107,6 +111,11 @@ pub enum Why {
 }
 
 impl Why {
+    /// Whether a Pod is left where it is because its replacement would not get its size.
+    pub fn is_about_admission(self) -> bool {
+        matches!(self, Self::AdmissionUnavailable | Self::AdmissionOff)
+    }
+
     /// One sentence for people.
     pub fn describe(self) -> &'static str {
         match self {
@@ -145,6 +154,10 @@ impl Why {
             Self::EvictionBudgetSpent => "The budget of evictions over time is spent.",
             Self::NothingRecreatesPod => "No controller would bring the Pod back after an eviction.",
             Self::ReplacementUnsized => "A replacement would not get its new size.",
+            Self::AdmissionUnavailable => "New Pods do not get their size now, so nothing is evicted for its size.",
+            Self::AdmissionOff => {
+                "Nothing is set up to give new Pods their size (--admission), so nothing is evicted for its size."
+            }
             Self::Shortage => "The Pod needs more than it has.",
             Self::Undersized => "The Pod grows with its use.",
             Self::Oversized => "The Pod shrinks with its use.",

@@ -2,10 +2,10 @@
 //!
 //! Alive: each loop that should go round has done so lately, and no pass is stuck. What is wrong outside (no API server,
 //! no usage) never makes it dead: a restart would mend nothing and forget what was learnt. Ready: every cache is
-//! complete; one that stands by is ready too.
+//! complete, and the webhook listens if there is one; one that stands by is ready too.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,6 +18,9 @@ use tokio::time::Instant;
 /// A pass that takes longer than this is stuck: its requests are bounded, and each by much less.
 const PASS_MAY_TAKE: Duration = Duration::from_mins(15);
 
+/// Said while the first lists are not complete.
+const CACHES: &str = "not every watch has brought a complete list yet";
+
 /// The health of one process. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<State>);
@@ -25,6 +28,8 @@ pub struct Health(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     ready: AtomicBool,
+    /// What else there must be, and is not yet.
+    missing: Mutex<BTreeSet<&'static str>>,
     /// By name: when the loop went round last, and how long it may take.
     loops: Mutex<BTreeMap<&'static str, (Instant, Duration)>>,
     /// When each pass that has not ended began.
@@ -42,9 +47,25 @@ impl Health {
         self.0.ready.store(true, Ordering::Relaxed);
     }
 
-    /// Whether every cache is complete.
+    /// It is not ready without this; `what` says so in a sentence.
+    pub fn waits_for(&self, what: &'static str) {
+        lock(&self.0.missing).insert(what);
+    }
+
+    /// This is there now.
+    pub fn has(&self, what: &'static str) {
+        lock(&self.0.missing).remove(what);
+    }
+
+    /// Whether every cache is complete, and all else is there.
     pub fn is_ready(&self) -> bool {
-        self.0.ready.load(Ordering::Relaxed)
+        self.missing().is_empty()
+    }
+
+    /// What there must be, and is not yet.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let caches = (!self.0.ready.load(Ordering::Relaxed)).then_some(CACHES);
+        caches.into_iter().chain(lock(&self.0.missing).iter().copied()).collect()
     }
 
     /// The loop has gone round, and does so again within `within`.

@@ -57,11 +57,10 @@ async fn alive(State(told): State<Told>) -> (StatusCode, String) {
     }
 }
 
-async fn ready(State(told): State<Told>) -> (StatusCode, &'static str) {
-    if told.health.is_ready() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not every watch has brought a complete list yet\n")
+async fn ready(State(told): State<Told>) -> (StatusCode, String) {
+    match told.health.missing() {
+        missing if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+        missing => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
     }
 }
 
@@ -96,6 +95,9 @@ mod tests {
         let told = told();
         assert_eq!(ask(&told, "GET", "/readyz").await.0, 503);
         told.health.is_ready_now();
+        told.health.waits_for("nobody listens");
+        assert_eq!(ask(&told, "GET", "/readyz").await, (503, "nobody listens\n".to_owned()));
+        told.health.has("nobody listens");
         assert_eq!(ask(&told, "GET", "/readyz").await, (200, "ok\n".to_owned()));
         told.health.beat("learning", Duration::from_secs(1));
         assert_eq!(ask(&told, "GET", "/livez").await.0, 200);

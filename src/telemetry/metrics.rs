@@ -5,6 +5,7 @@
 //! field of [`Metrics`] and a method that records it. What is known of each policy is in [`fits`], and what is read at
 //! the moment of a scrape in a collector of its own: ages, and what the kernel knows of the process.
 
+mod admission;
 mod ages;
 pub mod fits;
 mod process;
@@ -31,7 +32,9 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
+pub use self::admission::ReviewOutcome;
 use self::{
+    admission::Admission,
     ages::Ages,
     fits::{Deed, Fits, PolicyFits},
     process::Process,
@@ -150,7 +153,8 @@ const HERE: &[Description] =
     &[WRITES, BUILD, LEADER, PASSES, STAGES, WAITING, PASS_DURATION, REQUESTS, READS, READ_DURATION];
 
 /// Every metric.
-pub const ALL: [&[Description]; 5] = [HERE, &fits::OF_POLICIES, fits::OF_CONTAINERS, &ages::ALL, &process::ALL];
+pub const ALL: [&[Description]; 6] =
+    [HERE, &fits::OF_POLICIES, fits::OF_CONTAINERS, &admission::ALL, &ages::ALL, &process::ALL];
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
@@ -308,6 +312,7 @@ pub struct Metrics {
     stages: Family<Labels, Histogram, InSeconds>,
     reads: Family<Labels, Counter>,
     read_duration: Histogram,
+    admission: Admission,
     fits: Arc<Fits>,
     ages: Arc<Ages>,
 }
@@ -333,6 +338,7 @@ impl Metrics {
             stages: Family::new_with_constructor(InSeconds),
             reads: Family::default(),
             read_duration: InSeconds.new_metric(),
+            admission: Admission::default(),
             fits: Arc::default(),
             ages: Arc::new(Ages::new(clock)),
         };
@@ -351,6 +357,7 @@ impl Metrics {
         register(&mut self.registry, STAGES, self.stages.clone());
         register(&mut self.registry, READS, self.reads.clone());
         register(&mut self.registry, READ_DURATION, self.read_duration.clone());
+        self.admission.register(&mut self.registry);
         self.registry.register_collector(Box::new(Arc::clone(&self.fits)));
         self.registry.register_collector(Box::new(Arc::clone(&self.ages)));
         self.registry.register_collector(Box::new(Process));

@@ -1,5 +1,8 @@
 //! The embedded API server with a controller on it, and hands to play users, kubelets and usage with.
 
+#[path = "answers.rs"]
+mod answers;
+
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -8,9 +11,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, Full};
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, ReplicaSet},
@@ -27,7 +29,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tailor::{
-    actuate::Admission,
+    actuate::{Admission, Replacements},
     api::VerticalResizePolicy,
     clock::Clock,
     controller::{Controller, Journal, JournalEntry, Options, Parts},
@@ -176,42 +178,15 @@ fn watched_client(door: Door, shared: Hands) -> Client {
                 door.oneshot(Request::from_parts(parts, Body::from(body))).await;
             let answer = answer.unwrap();
             Ok(if is_watch {
-                late(answer, shared)
+                answers::late(answer, shared)
             } else if is_discovery && shared.lock().unwrap().without_resize {
-                without_resize(answer).await
+                answers::without_resize(answer).await
             } else {
                 answer
             })
         }
     });
     Client::new(service, SPACE)
-}
-
-/// Each event comes as late as is said when it happens.
-fn late(answer: Response<AnswerBody>, shared: Hands) -> Response<AnswerBody> {
-    let (parts, mut body) = answer.into_parts();
-    let (events, mut shown) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(Ok(frame)) = body.frame().await {
-            let at = tokio::time::Instant::now() + shared.lock().unwrap().watch_delay;
-            if events.send((at, frame)).is_err() {
-                return;
-            }
-        }
-    });
-    let frames = futures::stream::poll_fn(move |context| shown.poll_recv(context)).then(|(at, frame)| async move {
-        tokio::time::sleep_until(at).await;
-        Ok::<_, Infallible>(frame)
-    });
-    Response::from_parts(parts, StreamBody::new(frames).boxed_unsync())
-}
-
-async fn without_resize(answer: Response<AnswerBody>) -> Response<AnswerBody> {
-    let (mut parts, body) = answer.into_parts();
-    let mut list: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
-    list["resources"].as_array_mut().unwrap().retain(|resource| resource["name"] != "pods/resize");
-    parts.headers.remove(http::header::CONTENT_LENGTH);
-    Response::from_parts(parts, Full::new(bytes::Bytes::from(list.to_string())).boxed_unsync())
 }
 
 pub struct Rig {
@@ -221,6 +196,8 @@ pub struct Rig {
     shared: Hands,
     controller: Option<Controller>,
     metrics: Arc<Metrics>,
+    /// Where the controller is told whether new Pods get their size.
+    pub replacements: Replacements,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -232,17 +209,22 @@ impl Rig {
 
     /// A controller that does not run yet.
     pub async fn prepared() -> Self {
+        Self::prepared_with(Options::default()).await
+    }
+
+    /// As [`Rig::prepared`], with these options.
+    pub async fn prepared_with(options: Options) -> Self {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
         let server = ApiServer::new(ServerConfig::new(clock, 1));
         let user = server.client("user");
         let shared = Hands::default();
         shared.lock().unwrap().usage = Some(BTreeMap::new());
-        let metrics = Arc::default();
-        let mut rig = Self { server, user, clock, shared, controller: None, metrics, running: None };
+        let (metrics, replacements) = (Arc::default(), Replacements::new(options.new_pods));
+        let mut rig = Self { server, user, clock, shared, controller: None, metrics, replacements, running: None };
         let client = watched_client(rig.server.door("tailor"), Arc::clone(&rig.shared));
-        let controller = Controller::new(rig.parts(client, Options::default()));
+        let controller = Controller::new(rig.parts(client, options));
         rig.server.set_pod_admission(Arc::new(Hook(controller.admission())));
-        rig.metrics = controller.metrics();
+        (rig.metrics, rig.replacements) = (controller.metrics(), controller.replacements());
         rig.controller = Some(controller);
         rig.create::<CustomResourceDefinition>(Api::all(rig.user.clone()), json!(VerticalResizePolicy::crd())).await;
         rig.create::<Namespace>(Api::all(rig.user.clone()), json!({ "metadata": { "name": SPACE } })).await;

@@ -32,4 +32,6 @@ mod tour;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
+mod webhook;
+#[cfg(test)]
 mod wire;

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     api::TargetRef,
     controller::{owners::WorkloadId, policies::Policy, world::PodRecord},
-    plan::{PodHistory, Wish},
+    plan::{NewPods, PodHistory, Wish},
     resources::{Bytes, MilliCpu, NodeView},
 };
 
@@ -94,7 +94,7 @@ fn observed(pods: Vec<PodSeen>, node_milli: u64, more: &Value) -> Observed {
         workloads: vec![Covered { id, target, view, fits: BTreeMap::new(), pods }],
         owned_by_others: Vec::new(),
         nodes,
-        cluster: ClusterView { resize_served: true, eviction_tokens: 9 },
+        cluster: ClusterView { resize_served: true, new_pods: NewPods::Sized, eviction_tokens: 9 },
         usage_problem: None,
         usage_fallback: None,
         next_disruption: None,

@@ -14,7 +14,7 @@ fn told() -> PolicyFits {
     let observed = observed(vec![web]);
     let pod = |pod, state, why| AppliedPod { workload: 0, pod, state, why };
     let pods = vec![pod(0, PodState::Fitted, Why::Fits), pod(1, PodState::Other, Why::NoRoomOnNode)];
-    let applied = Applied { observed: &observed, pods, last_action: None, look_again: None };
+    let applied = Applied { observed: &observed, pods, last_action: None, look_again: None, held_by_admission: None };
     figures(&applied, &|pod, _| match pod {
         "web-0" => (Some(NanoCpu::from_cores(0.15)), Some(Bytes::mib(16))),
         _ => (None, None),

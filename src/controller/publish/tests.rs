@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     api::{Clamp, ClampReason, ContainerPolicy, TargetRef},
     controller::{apply::AppliedPod, observe::PodSeen, owners::WorkloadId, policies::Policy, world::PodRecord},
-    plan::{ClusterView, PodHistory, Why, WorkloadView},
+    plan::{ClusterView, NewPods, PodHistory, Why, WorkloadView},
     recommend::Recommendation,
     resources::{Bytes, ContainerResources, MilliCpu, ResourceKind},
 };
@@ -73,7 +73,7 @@ pub fn observed(workloads: Vec<Covered>) -> Observed {
         workloads,
         owned_by_others: Vec::new(),
         nodes: BTreeMap::new(),
-        cluster: ClusterView { resize_served: true, eviction_tokens: 0 },
+        cluster: ClusterView { resize_served: true, new_pods: NewPods::Sized, eviction_tokens: 0 },
         usage_problem: None,
         usage_fallback: None,
         next_disruption: None,
@@ -93,7 +93,7 @@ fn with_state(
     let pods = observed.workloads.iter().enumerate();
     let pods = pods.flat_map(|(workload, covered)| (0..covered.pods.len()).map(move |pod| (workload, pod)));
     let pods = pods.map(|(workload, pod)| AppliedPod { workload, pod, state, why: Why::Fits }).collect();
-    let applied = Applied { observed, pods, last_action: None, look_again: None };
+    let applied = Applied { observed, pods, last_action: None, look_again: None, held_by_admission: None };
     status(&applied, old, (None, counts(&applied)), (Verdict::Fitting, "well"), at)
 }
 

@@ -303,6 +303,20 @@ const TOO_LARGE: &[Case] = &[
         s.wish(5_000, 512);
         s.workload.evictions_blocked = Some(Why::ReplacementUnsized);
     }),
+    (Why::AdmissionUnavailable, Does::Wait, |s| {
+        s.wish(5_000, 512);
+        s.cluster.new_pods = NewPods::UnsizedNow;
+    }),
+    (Why::AdmissionOff, Does::Wait, |s| {
+        s.wish(1_000, 512);
+        s.spec.strategy = Strategy::Recreate;
+        s.cluster.new_pods = NewPods::Unsized;
+    }),
+    (Why::FitsNodeOnly, Does::Resize, |s| {
+        // What is never sized anew makes do with its Node.
+        s.wish(5_000, 512);
+        s.cluster.new_pods = NewPods::Unsized;
+    }),
     (Why::FitsNodeOnly, Does::Resize, |s| {
         // Nothing is evicted for the sake of its start-up boost.
         s.boosted();

@@ -207,7 +207,7 @@ async fn begin(plane: &ControlPlane, scenario: &Scenario, seed: u64) -> Result<C
     let controller = Controller::new(parts);
     let told = Told { health: controller.health(), metrics: controller.metrics() };
     let user = plane.client();
-    let webhook = webhook::serve(user.clone(), controller.admission()).await;
+    let webhook = webhook::serve(user.clone(), &controller).await;
     let webhook = webhook.map_err(setup("serve the admission webhook"))?;
     let controller = tokio::spawn(control(controller));
     while source.asked() == 0 && !controller.is_finished() {

@@ -56,6 +56,7 @@ fn full() -> String {
     for brought in [None, Some((0, None)), Some((1, Some(Timestamp::now())))] {
         metrics.read_usage(brought, Duration::from_millis(20));
     }
+    ReviewOutcome::iter().for_each(|outcome| metrics.reviewed(outcome, Duration::from_millis(1)));
     metrics.heard("pods");
     metrics.shows(&policy(), fits(1));
     for outcome in outcomes() {

@@ -2,7 +2,7 @@
 
 mod killed;
 mod source;
-mod stage;
+pub mod stage;
 mod swift;
 
 use k8s_openapi::{

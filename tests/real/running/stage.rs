@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{Api, api::PostParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use tailor::{
     api::VerticalResizePolicy,
     resources::{Bytes, MilliCpu, PodView, Resources},
@@ -42,6 +42,11 @@ const AUDITED: &str = r#"{
 impl Stage {
     /// A Deployment `web` of so many Pods with 100m each, which are ready, and a policy for it.
     pub async fn set(replicas: u32) -> Option<Self> {
+        Self::set_with(replicas, &json!({})).await
+    }
+
+    /// As [`Stage::set`], and the policy says this too.
+    pub async fn set_with(replicas: u32, spec: &Value) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(path("audit.json"), AUDITED).unwrap();
@@ -60,11 +65,11 @@ impl Stage {
         let kubelets = Options::new("sim", vec![node], Arc::new(demand)).brisk();
         let kubelets = real::spawn(plane.client(), kubelets).await.unwrap();
         let stage = Self { plane, source: Source::start().await, folder, _kubelets: kubelets };
-        stage.populate(replicas).await;
+        stage.populate(replicas, spec).await;
         Some(stage)
     }
 
-    async fn populate(&self, replicas: u32) {
+    async fn populate(&self, replicas: u32, spec: &Value) {
         let labels = json!({ "app": "web" });
         let resources = json!({ "requests": { "cpu": "100m", "memory": "128Mi" } });
         let deployment: Deployment = serde_json::from_value(json!({
@@ -77,7 +82,7 @@ impl Stage {
         .unwrap();
         let deployments = Api::namespaced(self.plane.client(), "default");
         deployments.create(&PostParams::default(), &deployment).await.unwrap();
-        let policy: VerticalResizePolicy = serde_json::from_value(json!({
+        let mut policy = json!({
             "apiVersion": "autoscaling.tailor.dev/v1alpha1",
             "kind": "VerticalResizePolicy",
             "metadata": { "name": "web" },
@@ -85,8 +90,9 @@ impl Stage {
                 "targetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },
                 "containers": [{ "name": "app", "resources": ["cpu"] }],
             },
-        }))
-        .unwrap();
+        });
+        json_patch::merge(&mut policy["spec"], spec);
+        let policy: VerticalResizePolicy = serde_json::from_value(policy).unwrap();
         let policies = Api::namespaced(self.plane.client(), "default");
         policies.create(&PostParams::default(), &policy).await.unwrap();
         until("the Pods to be ready", async || {
@@ -98,8 +104,13 @@ impl Stage {
 
     /// The settings of the process: it reads usage every second.
     pub fn settings(&self) -> PathBuf {
+        self.settings_with("")
+    }
+
+    /// Those, and more of them.
+    pub fn settings_with(&self, more: &str) -> PathBuf {
         let path = self.folder.path().join("tailor.yaml");
-        let settings = format!("sample-interval: 1\nprometheus-url: {}\n", self.source.url);
+        let settings = format!("sample-interval: 1\nprometheus-url: {}\n{more}", self.source.url);
         std::fs::write(&path, settings).unwrap();
         path
     }
