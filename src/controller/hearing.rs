@@ -84,9 +84,8 @@ mod tests {
     #[test]
     fn who_never_answered_is_silent_since_the_first_question() {
         let mut hearing = Hearing::default();
-        for minute in 1..=5 {
-            hearing.failed("refused".to_owned(), after(minute));
-        }
+        let mut fails = |minute| hearing.failed("refused".to_owned(), after(minute));
+        assert_eq!([1, 2, 3, 4].map(&mut fails), [true, false, false, false]);
         assert_eq!(hearing.told(), (Some(after(1)), None));
     }
 

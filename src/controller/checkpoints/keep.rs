@@ -127,13 +127,11 @@ impl<'a> Keeper<'a> {
         self.note(&(namespace.clone(), name.clone()), Some(kept));
         let params = PatchParams::apply(FIELD_MANAGER).force();
         match objects.patch(&name, &params, &Patch::Apply(object)).await {
-            Ok(_) => tracing::debug!(workload = %id, "kept what was learnt"),
-            Err(error) if matches!(code(&error), Some(404 | 409)) => {
-                tracing::debug!(workload = %id, %error, "its namespace is gone, or going");
-            }
-            Err(error) => {
+            // Its namespace is gone.
+            Err(error) if code(&error) != Some(404) => {
                 tracing::warn!(%namespace, %name, %error, "what was learnt could not be kept; the next try is in an hour");
             }
+            Ok(_) | Err(_) => {}
         }
     }
 

@@ -15,39 +15,46 @@ pub async fn restore(context: &Context) -> bool {
     if !context.options.checkpoints {
         return false;
     }
-    for wait in Doubling::default() {
-        let now = context.clock.now();
-        let (mut restored, mut objects) = (0_usize, 0_usize);
-        let read = for_each(context, |object| {
-            objects += 1;
-            restored += restore_one(context, object, now);
-        });
-        match read.await {
-            Ok(()) => {
-                tracing::info!(objects, containers = restored, "restored what was learnt");
+    let mut waits = Doubling::default();
+    loop {
+        match restore_all(context).await {
+            Ok(containers) => {
+                tracing::info!(containers, "restored what was learnt");
                 return true;
-            }
-            Err(error) if code(&error) == Some(404) => {
-                tracing::warn!("there are no VerticalResizeCheckpoints; apply crds/verticalresizecheckpoints.yaml");
-                return true;
-            }
-            Err(error) if code(&error) == Some(403) => {
-                tracing::warn!(%error, "checkpoints may not be read, and so none are written; check Tailor's RBAC rights");
-                return false;
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot read what was learnt; it is tried again");
-                tokio::time::sleep(wait).await;
+                if let Some(may_keep) = given_up(&error) {
+                    return may_keep;
+                }
+                tokio::time::sleep(waits.next().unwrap_or_default()).await;
             }
         }
     }
-    false
+}
+
+/// How many containers' models it gives back.
+async fn restore_all(context: &Context) -> Result<usize, kube::Error> {
+    let now = context.clock.now();
+    let mut restored = 0;
+    for_each(context, |object| restored += restore_one(context, &object, now)).await?;
+    Ok(restored)
+}
+
+/// Whether checkpoints may be written though they could not be read; `None` if they may be read the next time.
+fn given_up(error: &kube::Error) -> Option<bool> {
+    let (may_keep, what) = match code(error) {
+        Some(404) => (Some(true), "there are no VerticalResizeCheckpoints; apply crds/verticalresizecheckpoints.yaml"),
+        Some(403) => (Some(false), "what was learnt may not be read, and so is not kept; check Tailor's RBAC rights"),
+        _ => (None, "cannot read what was learnt; it is tried again"),
+    };
+    tracing::warn!(%error, "{what}");
+    may_keep
 }
 
 /// How many containers' models it gives back. What cannot be read is told, and skipped.
-fn restore_one(context: &Context, object: DynamicObject, now: Timestamp) -> usize {
+fn restore_one(context: &Context, object: &DynamicObject, now: Timestamp) -> usize {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let read = match Read::of(&object) {
+    let read = match Read::of(object) {
         Ok(read) => read,
         Err(problem) => {
             let problem = &problem as &dyn std::error::Error;

@@ -50,7 +50,7 @@ fn the_widest_model_comes_back_as_it_was_and_takes_about_a_kibibyte() {
     let (model, now) = widest();
     let text = encode(&model);
     assert!(text.len() <= 1_100, "{} bytes", text.len());
-    assert_eq!(decode(&text, now), Ok(model.clone()));
+    assert_eq!(decode(&text, now), Ok(model));
     assert_eq!(encode(&decode(&text, now).unwrap()), text);
     let mut ordinary = ContainerModel::new();
     (0..2_000).for_each(|minute| {

@@ -56,8 +56,9 @@ pub(super) async fn start(site: &Site, client: &Client) -> Result<Program, Error
         "--kubelet-insecure-tls".into(),
         "--kubelet-use-node-status-port".into(),
         flag("kubelet-preferred-address-types", "InternalIP"),
-        // The shortest that it takes.
+        // The shortest that it takes; it wants a scrape to be over before the next one.
         flag("metric-resolution", "10s"),
+        flag("kubelet-request-timeout", "5s"),
     ];
     let program = site.start(NAME, flags)?;
     let unlikely = |error: kube::Error| Error::Client(Box::new(error));

@@ -87,6 +87,16 @@ impl Node {
         Compiler { faults, structural: true }.node(schema, path)
     }
 
+    /// Whether any rule stands here or below: a definition without any has none that could be left unchecked.
+    pub(super) fn has_rules(&self) -> bool {
+        let values = match &self.additional {
+            Additional::Schema(node) => Some(node),
+            Additional::Unset | Additional::Any | Additional::Closed => None,
+        };
+        let mut below = self.properties.values().chain(values.map(AsRef::as_ref)).chain(self.items.as_deref());
+        !self.rules.is_empty() || below.any(Self::has_rules)
+    }
+
     /// The schema of the field `key`, if fields of that name are known.
     pub(super) fn field(&self, key: &str) -> Option<Extra<'_>> {
         match (self.properties.get(key), &self.additional) {

@@ -22,6 +22,10 @@ use super::{
 pub(super) struct Rules(Option<CompiledSchema>);
 
 impl Rules {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn compile(schema: &JSONSchemaProps, path: &str, faults: &mut Vec<Fault>) -> Self {
         let Some(rules) = schema.x_kubernetes_validations.as_ref().filter(|rules| !rules.is_empty()) else {
             return Self(None);

@@ -30,7 +30,8 @@ const BLOCKED: &str = "FieldValueInvalid <nil>: Invalid value: null: some valida
     true,
 )]
 fn types_are_checked(#[case] kind: &str, #[case] value: Value, #[case] fault: Option<&str>, #[case] blocks: bool) {
-    let schema = object(&json!({ "f": { "type": kind } }));
+    let mut schema = object(&json!({ "f": { "type": kind } }));
+    schema["x-kubernetes-validations"] = json!([{ "rule": "true", "message": "always" }]);
     let faults = admit(&schema, &json!({ "f": value }), None).err().unwrap_or_default();
     let expected: Vec<_> = fault.into_iter().chain(blocks.then_some(BLOCKED)).collect();
     assert_eq!(faults, expected);
@@ -189,7 +190,17 @@ fn any_of_reports_the_branch_that_came_closest() {
             "FieldValueInvalid <nil>: Invalid value: \"\": \"spec.f\" must validate at least one schema (anyOf)"
                 .to_owned(),
             "FieldValueRequired spec.f.c: Required value".to_owned(),
-            BLOCKED.to_owned(),
         ])
     );
+}
+
+#[test]
+fn where_there_are_no_rules_none_is_said_to_be_left_unchecked() {
+    let mut inner = object(&json!({ "a": { "type": "string" } }));
+    inner["required"] = json!(["a"]);
+    let refused = |inner: &Value| admit(&object(&json!({ "f": inner })), &json!({ "f": {} }), None).unwrap_err();
+    let missing = "FieldValueRequired spec.f.a: Required value";
+    assert_eq!(refused(&inner), [missing]);
+    inner["x-kubernetes-validations"] = json!([{ "rule": "true", "message": "always" }]);
+    assert_eq!(refused(&inner), [missing, BLOCKED]);
 }
