@@ -128,7 +128,7 @@ class Board:
         axes = self.area(*inner)
         axes.axis("off")
         text = scaled(value, defaults["unit"])
-        size = min(24, inner[2] * 0.95 / len(text))
+        size = min(21, inner[2] * 0.95 / len(text))
         axes.text(0.5, 0.52, text, fontsize=size, color=colour, ha="center", va="center")
 
     def timeseries(self, panel, inner):
