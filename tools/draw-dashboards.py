@@ -93,7 +93,8 @@ class Board:
         chosen = [entry.split(".", 1)[1] for entry in self.options.set if entry.startswith(self.name + ".")]
         if chosen:
             figure.text(1 - MARGIN / WIDTH, 1 - 32 / height, "   ".join(chosen), fontsize=11, color=FAINT, ha="right")
-        figure.text(MARGIN / WIDTH, 14 / height, CAPTION, fontsize=8.5, color=FAINT)
+        caption = f"{CAPTION} {self.options.note}".strip()
+        figure.text(MARGIN / WIDTH, 14 / height, caption, fontsize=8.5, color=FAINT)
         for panel in panels:
             self.panel(panel, head)
         path = into / f"dashboard-{self.name}.png"
@@ -126,7 +127,9 @@ class Board:
         colour = {"green": "#1a7f37", "red": "#c62828"}[steps[-1]["color"]]
         axes = self.area(*inner)
         axes.axis("off")
-        axes.text(0.5, 0.52, scaled(value, defaults["unit"]), fontsize=24, color=colour, ha="center", va="center")
+        text = scaled(value, defaults["unit"])
+        size = min(21, inner[2] * 0.95 / len(text))
+        axes.text(0.5, 0.52, text, fontsize=size, color=colour, ha="center", va="center")
 
     def timeseries(self, panel, inner):
         left, top, width, height = inner
@@ -142,7 +145,7 @@ class Board:
             # Those that are there most lie at the bottom, and those that are not there at all are left out.
             series = [line for line in series if any(float(value) > 0 for _, value in line[1])]
             series = sorted(series, key=lambda line: -sum(float(value) for _, value in line[1]))
-        legend = 18 * min(4, math.ceil(sum(len(name) * 6.3 + 34 for name, _ in series) / (width - 30))) + 4
+        legend = 18 * min(4, math.ceil(sum(len(name) * 6.6 + 36 for name, _ in series) / (width - 30))) + 4
         axes = self.area(left + 84, top + 4, width - 100, height - 32 - legend)
         ground = {}
         for number, (name, values) in enumerate(series):
@@ -160,7 +163,7 @@ class Board:
         begin, end = (datetime.datetime.fromtimestamp(t, datetime.timezone.utc) for t in (self.start, self.end))
         axes.set_xlim(begin, end)
         self.scale(axes, panel["fieldConfig"]["defaults"].get("min") == 0, unit)
-        axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(maxticks=6))
+        axes.xaxis.set_major_locator(matplotlib.dates.MinuteLocator(interval=max(1, self.options.minutes // 6)))
         axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M"))
         axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: scaled(value, unit)))
         axes.tick_params(labelsize=8.5, colors=FAINT, length=0)
@@ -180,6 +183,8 @@ class Board:
         if unit == "bytes":
             step = 2 ** math.ceil(math.log2((high + room - low) / 5))
             axes.yaxis.set_major_locator(matplotlib.ticker.MultipleLocator(step))
+        elif unit == "s" and high + room > 120:
+            axes.yaxis.set_major_locator(matplotlib.ticker.MultipleLocator(60 * math.ceil((high + room) / 300)))
         else:
             axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
 
@@ -191,7 +196,7 @@ class Board:
         place.set(xlim=(0, width), ylim=(height, 0))
         x, y = 12, 8
         for number, (name, _) in enumerate(series):
-            wide = len(name) * 6.3 + 34
+            wide = len(name) * 6.6 + 36
             if x + wide > width and x > 12:
                 x, y = 12, y + 18
             if y + 4 > height:
@@ -214,7 +219,8 @@ class Board:
         axes = self.area(left, top, width, height)
         axes.axis("off")
         axes.set(xlim=(0, width), ylim=(height, 0))
-        share = [1.0 + 0.06 * max([len(str(renamed.get(name, name)))] + [len(str(row[i])[:34]) for row in rows] ) for i, name in enumerate(names)]
+        longest = [max(len(str(cell)) for cell in column) for column in zip([renamed.get(name, name) for name in names], *rows)]
+        share = [1.0 + 0.06 * min(34, length) for length in longest]
         edges = [12 + (width - 24) * sum(share[:i]) / sum(share) for i in range(len(share) + 1)]
         room = int((height - 34) // 20)
         if len(rows) > room:
@@ -251,6 +257,7 @@ def main():
     parser.add_argument("--prometheus", required=True, help="its address, such as http://127.0.0.1:9090")
     parser.add_argument("--minutes", type=int, default=60, help="how much time is shown, up to now")
     parser.add_argument("--into", type=pathlib.Path, default=ROOT / "docs/images", help="where the pictures go")
+    parser.add_argument("--note", default="", help="what else there is to know of what is drawn")
     parser.add_argument("--set", action="append", default=[], metavar="BOARD.VARIABLE=VALUE", help="a variable of a board; else all")
     options = parser.parse_args()
     plt.rcParams["font.family"] = "DejaVu Sans"

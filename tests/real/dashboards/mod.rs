@@ -69,12 +69,14 @@ async fn all_have_data(prometheus: &Prometheus, mut left: Vec<Query>) {
             }
         }
         left = without;
-        assert!(began.elapsed() < DEADLINE, "no data: {left:#?}");
+        let named: Vec<_> = left.iter().map(|query| format!("{}: {}", query.panel, query.expr)).collect();
+        assert!(began.elapsed() < DEADLINE, "no data: {named:#?}");
         pause().await;
     }
 }
 
-/// Draws docs/images anew, which takes as long as the scenario, and needs Python with matplotlib: `make pictures`.
+/// Draws docs/images anew: `make pictures`. It takes as long as the scenario, or with `TIME_SCALE` that part of it, and needs
+/// Python with matplotlib.
 #[test]
 #[ignore = "takes as long as the scenario, in real time"]
 fn pictures() {
@@ -89,6 +91,9 @@ fn pictures() {
         let mut draw = Command::new(env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned()));
         draw.arg(root.join("tools/draw-dashboards.py")).arg("--prometheus").arg(&prometheus.url);
         draw.arg("--minutes").arg(stay.as_secs().div_ceil(60).to_string()).arg("--into").arg(root.join("docs/images"));
+        if scale > 1.0 {
+            draw.arg("--note").arg(format!("Time passed {scale} times as fast for Tailor and the Nodes."));
+        }
         draw.args(["--set", "workload.namespace=batch", "--set", "workload.policy=thumbnails"]);
         let drawn = tokio::task::spawn_blocking(move || draw.status()).await.unwrap().unwrap();
         assert!(drawn.success());
