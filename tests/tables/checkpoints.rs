@@ -32,7 +32,7 @@ pub fn checkpoint(name: &str) -> Value {
 pub fn bad_checkpoints() -> Vec<Bad> {
     let bad = |what, place: &str, value: Value, message| {
         let mut object = checkpoint("bad");
-        *object.pointer_mut(place).unwrap() = value;
+        *object.pointer_mut(place).expect("a place of the object") = value;
         Bad { what, object, message }
     };
     let container = |name: &str, length: usize| json!({ "name": name, "model": "A".repeat(length) });

@@ -118,7 +118,9 @@ impl ControlPlane {
 
     async fn wait_for_metrics(&mut self) -> Result<(), Error> {
         // It is asked again here, and not before it has been seen to run.
-        let client = client(Config { default_retry: false, ..self.config.clone() });
+        let mut config = self.config.clone();
+        config.default_retry = false;
+        let client = client(config);
         self.wait(metrics_server::NAME, "metrics.k8s.io", async || {
             let request = http::Request::get("/apis/metrics.k8s.io/v1beta1").body(Vec::new());
             client.request_text(request.expect("a path makes a request")).await.is_ok()
