@@ -1,5 +1,6 @@
 //! What the controller tells in metrics of a policy, its Pods and what is done, on the embedded API server.
 
+#[cfg(test)]
 #[path = "controller/rig.rs"]
 #[expect(dead_code, reason = "the rig serves other tests too")]
 mod rig;

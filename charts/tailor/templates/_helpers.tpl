@@ -62,7 +62,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.prometheus.url }}{{ $_ := set $ours "prometheus-url" . }}{{ end }}
 {{- with .Values.watchNamespace }}{{ $_ := set $ours "namespace" . }}{{ end }}
 {{- if not .Values.watchNodes }}{{ $_ := set $ours "watch-nodes" false }}{{ end }}
-{{- $values := dict "prometheus-url" "prometheus.url" "namespace" "watchNamespace" "watch-nodes" "watchNodes" "listen" "metrics.port" }}
+{{- if eq .Values.admission.mode "webhook" }}
+{{- $ours = merge $ours (dict
+  "admission" "webhook"
+  "webhook-listen" (printf "0.0.0.0:%d" (int .Values.admission.webhook.port))
+  "webhook-configuration" (include "tailor.clusterName" .)
+  "webhook-service" $fullname
+  "webhook-secret" (printf "%s-webhook" $fullname)
+) }}
+{{- end }}
+{{- $values := dict
+  "prometheus-url" "prometheus.url"
+  "namespace" "watchNamespace"
+  "watch-nodes" "watchNodes"
+  "listen" "metrics.port"
+  "admission" "admission.mode"
+  "webhook-listen" "admission.webhook.port"
+}}
 {{- range $key, $_ := .Values.settings }}
 {{- if hasKey $values $key }}
 {{- fail (printf "settings.%s is given by the value %s: set that one" $key (get $values $key)) }}

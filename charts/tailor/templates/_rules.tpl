@@ -9,7 +9,8 @@
 - apiGroups: [""]
   resources: [pods/resize]
   verbs: [patch]
-{{- if not .Values.inPlaceOnly }}
+{{- /* While nothing sizes new Pods, none is evicted for its size. */}}
+{{- if and (not .Values.inPlaceOnly) (ne .Values.admission.mode "off") }}
 - apiGroups: [""]
   resources: [pods/eviction]
   verbs: [create]
@@ -29,9 +30,20 @@
 - apiGroups: [autoscaling.tailor.dev]
   resources: [verticalresizepolicies/status]
   verbs: [patch]
-{{- if not .Values.prometheus.url }}
+{{- if dig "checkpoints" true .Values.settings }}
+- apiGroups: [autoscaling.tailor.dev]
+  resources: [verticalresizecheckpoints]
+  verbs: [list, create, patch, delete]
+{{- end }}
+{{- /* While Prometheus is down too. */}}
+{{- if dig "fallback" true .Values.settings }}
 - apiGroups: [metrics.k8s.io]
   resources: [pods]
+  verbs: [list]
+{{- end }}
+{{- if not (or .Values.prometheus.url (eq (toString (dig "prometheus-discovery" "all" .Values.settings)) "off")) }}
+- apiGroups: [""]
+  resources: [services]
   verbs: [list]
 {{- end }}
 {{- range .Values.rbac.scaleTargets }}

@@ -51,7 +51,7 @@ impl Prometheus {
             .stderr(log)
             .spawn()
             .unwrap();
-        let prometheus = Self { child, url: format!("http://{address}"), http: reqwest::Client::new(), folder: folder };
+        let prometheus = Self { child, url: format!("http://{address}"), http: reqwest::Client::new(), folder };
         let began = Instant::now();
         while !prometheus.is_ready().await {
             assert!(began.elapsed() < Duration::from_secs(60), "{}", prometheus.log());
