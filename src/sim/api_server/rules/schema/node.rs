@@ -93,7 +93,8 @@ impl Node {
             Additional::Schema(node) => Some(node),
             Additional::Unset | Additional::Any | Additional::Closed => None,
         };
-        let mut below = self.properties.values().chain(values.map(AsRef::as_ref)).chain(self.items.as_deref());
+        let fields = self.properties.values().chain(values.map(AsRef::as_ref)).chain(self.items.as_deref());
+        let mut below = fields.chain(&self.all_of);
         !self.rules.is_empty() || below.any(Self::has_rules)
     }
 
