@@ -16,8 +16,8 @@ fn pages() -> Vec<(PathBuf, String)> {
     let mut folders = vec![root.join("docs")];
     let mut files = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
+        for entry in fs::read_dir(folder).expect("a folder of ours") {
+            let path = entry.expect("a folder of ours").path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("md") => files.push(path),
                 None if path.is_dir() => folders.push(path),
@@ -26,7 +26,7 @@ fn pages() -> Vec<(PathBuf, String)> {
         }
     }
     files.sort();
-    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a file of text"))).collect()
+    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a page of ours"))).collect()
 }
 
 /// What a heading is called in a link.
@@ -62,7 +62,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
             followed += 1;
         }
     }
-    assert!(followed > 80, "{followed}");
+    assert!(followed > 50, "{followed}");
 }
 
 #[test]
