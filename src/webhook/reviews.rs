@@ -1,6 +1,6 @@
 //! AdmissionReviews: what comes in, what goes out. A Pod is never refused.
 //!
-//! Beside Pods there is the [`probe`](super::probe): a Lease that exists only in the request. It is refused with a word
+//! Beside Pods there is the [`probe`]: a Lease that exists only in the request. It is refused with a word
 //! that nobody else would say, which shows whoever sent it that the API server asked here.
 
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! The process itself, as webhook and controller: new Pods come at their size, and none is evicted while they would not.
+//! The process itself, as webhook and controller: a policy says when new Pods would not get their size, and else they do.
 
 use std::{collections::BTreeSet, net::TcpListener};
 
 use k8s_openapi::api::{core::v1::Pod, events::v1::Event};
-use kube::Api;
+use kube::{Api, api::DeleteParams};
 use serde_json::json;
 use tailor::api::VerticalResizePolicy;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_pod_is_evicted_for_its_size_only_while_its_replacement_gets_it() {
+async fn a_policy_says_while_new_pods_would_not_get_their_size_and_then_they_come_at_it() {
     let Some(stage) = Stage::set_with(2, &json!({ "strategy": "Recreate" })).await else { return };
     let client = stage.plane.client();
     namespace(&client, "tailor-system").await;
@@ -29,11 +29,11 @@ async fn a_pod_is_evicted_for_its_size_only_while_its_replacement_gets_it() {
     ));
     let tailor = Tailor::start(stage.plane.kubeconfig(), &settings);
     let policies: Api<VerticalResizePolicy> = Api::namespaced(client.clone(), "default");
-    until("the policy says why no Pod is evicted", async || {
+    let says = async |reason: &str| {
         let status = policies.get("web").await.unwrap().status.unwrap_or_default();
-        status.conditions.iter().any(|condition| condition.reason == "AdmissionUnavailable")
-    })
-    .await;
+        status.conditions.iter().any(|condition| condition.reason == reason)
+    };
+    until("the policy says why no Pod is evicted", async || says("AdmissionUnavailable").await).await;
     let events: Api<Event> = Api::namespaced(client.clone(), "default");
     until("an Event says so too", async || {
         let events = events.list(&Default::default()).await.unwrap();
@@ -46,6 +46,13 @@ async fn a_pod_is_evicted_for_its_size_only_while_its_replacement_gets_it() {
     assert!(stage.pods().await.iter().all(|pod| old.contains(&pod.name)), "none was evicted");
 
     configure(&client, &configuration(&[address])).await;
+    until("the policy says so no more", async || !says("AdmissionUnavailable").await).await;
+    assert_eq!(metric(&tailor, "tailor_admission_available").await, Some(1.0));
+    // Tailor itself would wait for its budget of evictions.
+    let pods: Api<Pod> = Api::namespaced(client, "default");
+    for name in &old {
+        pods.delete(name, &DeleteParams::default()).await.unwrap();
+    }
     until("all Pods are new ones", async || {
         let pods = stage.pods().await;
         pods.len() == 2 && pods.iter().all(|pod| !old.contains(&pod.name) && pod.ready)
@@ -55,9 +62,8 @@ async fn a_pod_is_evicted_for_its_size_only_while_its_replacement_gets_it() {
         assert!(desired_cpu(&pod) >= 2_000, "{pod:?}");
     }
     // Only a resize would have made another generation of them.
-    let pods = Api::<Pod>::namespaced(client, "default").list(&Default::default()).await.unwrap();
+    let pods = pods.list(&Default::default()).await.unwrap();
     assert!(pods.iter().all(|pod| pod.metadata.generation == Some(1)), "they came at their size");
-    assert_eq!(metric(&tailor, "tailor_admission_available").await, Some(1.0));
     assert!(metric(&tailor, r#"tailor_admission_reviews_total{outcome="sized"}"#).await >= Some(2.0));
     assert!(metric(&tailor, "tailor_webhook_certificate_expiry_timestamp_seconds").await > Some(1_700_000_000.0));
 }
