@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
 
 use jiff::SignedDuration;
 use tailor::{
-    resources::{Bytes, NanoCpu},
+    resources::Bytes,
     sim::real::backfill,
     usage::{
         Sample, UsageSource,
