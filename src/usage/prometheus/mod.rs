@@ -1,7 +1,7 @@
 //! Usage from a Prometheus-compatible server (Prometheus, Thanos, Mimir, VictoriaMetrics).
 //!
 //! A reading is one instant query for each [`Queries`] that is not empty, however many Pods there are: two tell of use,
-//! the others of shortage. When an answer passes a bound ([`Caps`]), the queries are split by Pod ([`shards`]), and stay
+//! the others of shortage. When an answer passes a bound ([`Caps`]), the queries are split by Pod (`shards`), and stay
 //! so until the parts are small again. All are asked for the same moment, and one that fails fails the reading: half of
 //! what is known is not what is known.
 
