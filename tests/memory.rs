@@ -61,11 +61,13 @@ async fn a_restart_forgets_nothing(#[case] remembers: Remembers, #[case] away: D
 
 /// The hour in which the workload uses four times the memory comes while nobody listens.
 #[rstest]
-#[case::known_from_history(BOTH, true)]
-#[case::not_known_without(CHECKPOINTS, false)]
+#[case::known_from_history(BOTH, Fault::None, true)]
+#[case::known_from_history_in_pieces(BOTH, Fault::HistoryTooLarge, true)]
+#[case::not_known_without(CHECKPOINTS, Fault::None, false)]
 #[tokio::test(start_paused = true)]
 async fn what_happened_while_nobody_listened_is_learnt_from_history(
     #[case] remembers: Remembers,
+    #[case] fault: Fault,
     #[case] is_known: bool,
 ) {
     let cluster = Cluster::of_one_waving_workload(&json!({})).await;
@@ -73,6 +75,7 @@ async fn what_happened_while_nobody_listened_is_learnt_from_history(
     cluster.rig.wait(minutes(570)).await;
     first.kill();
     cluster.rig.wait(minutes(120)).await;
+    cluster.suffers(fault);
     let second = cluster.controller("tailor", remembers).await;
     cluster.rig.wait(SECOND * 30).await;
     assert_eq!(cluster.sizes().await.1 > 300 << 20, is_known);

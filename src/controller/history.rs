@@ -31,9 +31,10 @@ use crate::{
 /// About so many samples are asked for at a time.
 const SAMPLES_AT_A_TIME: u64 = 200_000;
 
-/// The longest and the shortest time that is asked for at once.
+/// The longest and the shortest time that is asked for at once, unless the answer to the shortest is still too large.
 const LONGEST_CHUNK: SignedDuration = SignedDuration::from_hours(6);
 const SHORTEST_CHUNK: SignedDuration = SignedDuration::from_mins(5);
+const LEAST: SignedDuration = SignedDuration::from_mins(1);
 
 /// What came in the last minutes is kept for those who will have learnt all before it.
 const TAIL: SignedDuration = SignedDuration::from_mins(10);
@@ -148,7 +149,7 @@ impl Past {
                 Some(pod) => starts.speaks_of_start(world, &workload, &pod.view, sample.at),
                 None => self.may_have_been_starting(&starts, world, &workload, key, sample.at),
             };
-            let sample = if starting { Sample { cpu: None, throttled: None, ..sample } } else { sample };
+            let sample = if starting { sample.without_cpu() } else { sample };
             let models = self.models.entry(workload).or_default();
             models.entry(sample.container.clone()).or_default().observe(&sample);
         }
@@ -179,11 +180,14 @@ fn is_in_pods(world: &World, workload: &WorkloadId, container: &str) -> bool {
     world.pods_of(workload).iter().any(|pod| pod.view.container(container).is_some())
 }
 
-/// How much time to ask for at once, so that an answer is of a bounded size.
-fn chunk(containers: usize) -> SignedDuration {
+/// How much time to ask for at once, so that an answer is of a bounded size, if there is a sample of each container every
+/// `interval`.
+fn chunk(containers: usize, interval: Duration) -> SignedDuration {
     let containers = u64::try_from(containers).unwrap_or(u64::MAX).max(1);
-    let minutes = i64::try_from(SAMPLES_AT_A_TIME / containers).unwrap_or(i64::MAX);
-    SignedDuration::from_mins(minutes.min(LONGEST_CHUNK.as_mins())).clamp(SHORTEST_CHUNK, LONGEST_CHUNK)
+    let seconds = (SAMPLES_AT_A_TIME / containers).saturating_mul(interval.as_secs());
+    let longest = LONGEST_CHUNK.as_secs();
+    SignedDuration::from_secs(i64::try_from(seconds).map_or(longest, |seconds| seconds.min(longest)))
+        .max(SHORTEST_CHUNK)
 }
 
 /// Reads history up to now, from where `known` ends, if there is a source of it, and has the policies looked at when that
@@ -215,11 +219,21 @@ async fn past(context: &Context, mut past: Past, began: Timestamp) -> Result<Opt
         let world = context.world();
         past.begins(&world, began, SignedDuration::try_from(context.options.history).unwrap_or(SignedDuration::MAX))
     };
+    let mut most = LONGEST_CHUNK;
     loop {
         let now = context.clock.now();
         let containers = context.world().pods().map(|pod| pod.view.containers.len()).sum();
-        let until = from.saturating_add(chunk(containers)).unwrap_or(Timestamp::MAX).min(now);
-        let Some(samples) = ask(context, from, until).await? else { return Ok(None) };
+        let span = chunk(containers, context.options.sample_interval).min(most);
+        let until = from.saturating_add(span).unwrap_or(Timestamp::MAX).min(now);
+        let samples = match ask(context, from, until).await {
+            // There were more Pods then.
+            Err(Error::TooLarge { .. }) if span > LEAST => {
+                most = span / 2;
+                continue;
+            }
+            answer => answer?,
+        };
+        let Some(samples) = samples else { return Ok(None) };
         past.learn(&context.world(), samples);
         if until == now {
             return Ok(Some(past));
@@ -244,7 +258,7 @@ async fn ask(context: &Context, from: Timestamp, until: Timestamp) -> Result<Opt
             Ok(samples) => return Ok(samples),
             Err(error) => {
                 failures += 1;
-                if failures >= ATTEMPTS {
+                if failures >= ATTEMPTS || matches!(error, Error::TooLarge { .. }) {
                     return Err(error);
                 }
                 tracing::debug!(error = &error as &dyn std::error::Error, %from, %until, "history is asked for again");

@@ -43,6 +43,8 @@ pub enum Fault {
     Hangs,
     HistoryHangs,
     HistoryRefused,
+    /// No answer may be about more than an hour.
+    HistoryTooLarge,
 }
 
 /// How a controller knows what was before it.
@@ -90,7 +92,7 @@ impl UsageSource for Waves {
             Fault::Refuses => return Err(refused()),
             Fault::Empty => return Ok(Vec::new()),
             Fault::Hangs => std::future::pending().await,
-            Fault::None | Fault::HistoryHangs | Fault::HistoryRefused => {}
+            Fault::None | Fault::HistoryHangs | Fault::HistoryRefused | Fault::HistoryTooLarge => {}
         }
         let said = self.rig.samples().await?;
         Ok(if said.is_empty() { vec![sample("web-a", self.clock.now())] } else { said })
@@ -101,6 +103,9 @@ impl UsageSource for Waves {
         match fault {
             Fault::HistoryHangs => std::future::pending().await,
             Fault::HistoryRefused => return Err(refused()),
+            Fault::HistoryTooLarge if until.duration_since(from) > SignedDuration::from_hours(1) => {
+                return Err(Error::TooLarge { source_name: "the waves".to_owned(), problem: "an hour".to_owned() });
+            }
             _ => {}
         }
         let first = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().max(from);

@@ -126,12 +126,13 @@ fn history_begins_where_knowledge_ends(#[case] models: Containers, #[case] creat
 }
 
 #[rstest]
-#[case::a_small_cluster(10, 6 * 60)]
-#[case::a_large_one(20_000, 10)]
-#[case::a_huge_one(1_000_000, 5)]
-#[case::an_empty_one(0, 6 * 60)]
-fn answers_are_of_a_bounded_size(#[case] containers: usize, #[case] minutes: i64) {
-    assert_eq!(chunk(containers), SignedDuration::from_mins(minutes));
+#[case::a_small_cluster(10, 60, 6 * 60)]
+#[case::a_large_one(2_000, 60, 100)]
+#[case::a_large_one_that_is_looked_at_often(2_000, 15, 25)]
+#[case::a_huge_one(1_000_000, 60, 5)]
+#[case::an_empty_one(0, 60, 6 * 60)]
+fn answers_are_of_a_bounded_size(#[case] containers: usize, #[case] interval: u64, #[case] minutes: i64) {
+    assert_eq!(chunk(containers, Duration::from_secs(interval)), SignedDuration::from_mins(minutes));
 }
 
 #[test]
