@@ -12,7 +12,7 @@ use crate::tls;
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Asks a URL, such as http://tailor.tailor-system:8080/readyz, until it answers 200.
+/// Asks a URL, such as `http://tailor.tailor-system:8080/readyz`, until it answers 200.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What to ask.

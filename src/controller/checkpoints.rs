@@ -1,7 +1,7 @@
 //! What was learnt, kept in the cluster: a `VerticalResizeCheckpoint` for each workload.
 //!
-//! [`mod@restore`] reads all of them before the first pass; a [`Keeper`] writes them while this process leads, each workload
-//! at a minute of the hour of its own ([`schedule`]), and removes those that nobody will ask for again. Objects carry no
+//! `restore` reads all of them before the first pass; a [`Keeper`] writes them while this process leads, each workload
+//! at a minute of the hour of its own (`schedule`), and removes those that nobody will ask for again. Objects carry no
 //! owner reference: what was learnt outlives a workload that is deleted and comes back, for as long as models do.
 
 mod keep;

@@ -1,6 +1,6 @@
 //! What is wanted, in force and used, policy by policy: what dashboards of workloads are made of.
 //!
-//! A pass replaces all that is told of its policy ([`Fits::shows`]); a policy that is gone takes its series with it, and
+//! A pass replaces all that is told of its policy (`Fits::shows`); a policy that is gone takes its series with it, and
 //! a process that does not lead tells of none, so that the sum over replicas of Tailor is right.
 
 use std::{
